@@ -1,0 +1,77 @@
+"""mindl: define the model as usual, let a network or a solver find the answer, and know how far it is.
+
+>>> import torch, mindl as md
+>>> noisy = torch.rand(1, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+>>> solution = md.minimise(md.models.rof(noisy, weight=0.1))
+>>> solution.outcome.value
+'certified'
+
+Names are imported when they are first used, so that ``import mindl`` and the command line's help are quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mindl import calculus, gallery, images, models, solvers, testing
+    from mindl.core import errors
+    from mindl.models import Candidate, Certificate, Energy
+    from mindl.plot import show
+    from mindl.restore import denoise, inpaint
+    from mindl.solvers import Solution, Stop, certify, minimise, solve_linear
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Candidate",
+    "Certificate",
+    "Energy",
+    "Solution",
+    "Stop",
+    "calculus",
+    "certify",
+    "denoise",
+    "errors",
+    "gallery",
+    "images",
+    "inpaint",
+    "minimise",
+    "models",
+    "show",
+    "solve_linear",
+    "solvers",
+    "testing",
+]
+
+_HOME = {
+    "Candidate": "mindl.models",
+    "Certificate": "mindl.models",
+    "Energy": "mindl.models",
+    "Solution": "mindl.solvers",
+    "Stop": "mindl.solvers",
+    "certify": "mindl.solvers",
+    "denoise": "mindl.restore",
+    "inpaint": "mindl.restore",
+    "minimise": "mindl.solvers",
+    "show": "mindl.plot",
+    "solve_linear": "mindl.solvers",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(importlib.import_module(_HOME[name]), name)
+    elif name == "errors":
+        value = importlib.import_module("mindl.core.errors")
+    elif name in __all__:
+        value = importlib.import_module(f"mindl.{name}")
+    else:
+        raise AttributeError(f"module 'mindl' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,1 @@
+"""What every floor stands on: shapes, reductions, outcomes, errors, seeds, files."""

@@ -1,0 +1,81 @@
+"""Shapes as types, and the checks at the doors.
+
+Images are float tensors ``(batch, channel, height, width)`` with values in [0, 1]; noise may leave
+that range. A batch is a set of independent images.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from mindl.core.errors import InputError
+
+Image = Float[Tensor, "batch channel height width"]
+Dual = Float[Tensor, "batch channel component height width"]
+Magnitude = Float[Tensor, "batch groups_channel groups_component height width"]
+Mask = Bool[Tensor, "mask_batch mask_channel height width"]
+PerImage = Float[Tensor, "batch"]
+PerImageFlag = Bool[Tensor, "batch"]
+Weight = float | Float[Tensor, "batch 1 1 1"]
+
+GREY_LEVELS = 255.0
+"""Certificates state distances in grey levels: one level is 1/255 of the range [0, 1]."""
+
+
+def check_image(value: object, call: str) -> Tensor:
+    """``value`` itself, once it is known to be an image that mindl can work on.
+
+    Raises:
+        InputError: not a tensor, not four-dimensional, empty, not float32 or float64, or not finite.
+    """
+    if not isinstance(value, Tensor):
+        raise InputError(
+            f"{call} needs a tensor (batch, channel, height, width), got {type(value).__name__}; "
+            "mindl.images.from_numpy turns an array into one."
+        )
+    if value.ndim != 4:
+        raise InputError(
+            f"{call} needs an image (batch, channel, height, width), got the shape {tuple(value.shape)}."
+        )
+    if value.numel() == 0:
+        raise InputError(f"{call} needs at least one pixel, got the shape {tuple(value.shape)}.")
+    if value.dtype not in (torch.float32, torch.float64):
+        raise InputError(f"{call} needs float32 or float64 values in [0, 1], got {value.dtype}.")
+    broken = int((~torch.isfinite(value)).sum())
+    if broken:
+        raise InputError(f"{call} needs finite pixels, got {broken} that are NaN or infinite.")
+    return value
+
+
+def check_weight(value: Weight, image: Tensor, call: str) -> Weight:
+    """``value`` itself, once it is positive, finite, and one number or one per image.
+
+    Raises:
+        InputError: not positive (zero would switch the model off), NaN, infinite, or of another shape.
+    """
+    if isinstance(value, Tensor):
+        if value.shape != (image.shape[0], 1, 1, 1):
+            raise InputError(
+                f"{call} needs a weight that is a number or a tensor ({image.shape[0]}, 1, 1, 1), "
+                f"got the shape {tuple(value.shape)}."
+            )
+        valid = bool((torch.isfinite(value) & (value > 0)).all())
+    else:
+        valid = 0 < value < float("inf")
+    if not valid:
+        raise InputError(f"{call} needs a finite weight above 0, got {value}.")
+    return value
+
+
+def like(weight: Weight, field: Tensor) -> float | Tensor:
+    """The weight with as many dimensions as ``field``, and of its type, so that the two multiply."""
+    if isinstance(weight, Tensor):
+        return weight.to(field.dtype).reshape(-1, *[1] * (field.ndim - 1))
+    return weight
+
+
+def per_image(values: Tensor, field: Tensor) -> Tensor:
+    """One number per image, shaped to multiply ``field`` and of its type."""
+    return values.to(field.dtype).reshape(-1, *[1] * (field.ndim - 1))

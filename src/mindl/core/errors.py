@@ -1,0 +1,94 @@
+"""Every error that mindl raises on purpose.
+
+    MindlError
+    ├── InputError (ValueError)            an argument is wrong
+    │   ├── ImageFileError                 a file is missing, no image, or of a kind that is refused
+    │   ├── MaskError                      a mask of another size, with greys, without a known pixel
+    │   ├── ToleranceError                 finer than the floating-point type can reach
+    │   ├── UnknownNameError (LookupError) no such model, solver, ...; carries the nearest names
+    │   └── ViewError (TypeError)          a solver does not accept the model
+    ├── OutputError (OSError)              a result could not be written; nothing was left behind
+    ├── NonFiniteError (ArithmeticError)   a user's energy or its gradient is NaN or infinite
+    ├── NotSolvedError                     ``solution.require()``: the answer is not certified
+    └── VerificationError                  a saved answer does not prove what it claims
+
+Each message names the call, the constraint, the value it got, and the cure.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class MindlError(Exception):
+    """Base of all errors that mindl raises on purpose."""
+
+
+class InputError(MindlError, ValueError):
+    """An argument breaks a stated constraint."""
+
+
+class ImageFileError(InputError):
+    """A file is missing, is no image, is damaged, or is of a kind that mindl refuses."""
+
+
+class MaskError(InputError):
+    """A mask does not fit the image, has values between known and unknown, or knows nothing."""
+
+
+class ToleranceError(InputError):
+    """The tolerance is below what the floating-point type can reach."""
+
+
+class UnknownNameError(InputError, LookupError):
+    """A name is not in a table; the message offers the nearest ones."""
+
+
+class ViewError(InputError, TypeError):
+    """The model does not have the view that was asked of it."""
+
+
+class OutputError(MindlError, OSError):
+    """A result could not be written; what was there before is untouched."""
+
+
+class NonFiniteError(MindlError, ArithmeticError):
+    """An energy or its gradient is NaN or infinite."""
+
+
+class NotSolvedError(MindlError):
+    """The answer is not certified. ``error.solution`` holds what was reached."""
+
+    def __init__(self, message: str, solution: object) -> None:
+        super().__init__(message)
+        self.solution = solution
+
+
+class VerificationError(MindlError):
+    """A saved answer does not prove what it claims."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """``'rof', 'tgv'``: the known names most like ``name``, or all of them when none is alike."""
+    names = sorted(known)
+    alike = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    return ", ".join(repr(each) for each in alike or names)
+
+
+def look_up(table: Mapping[str, T], name: str, kind: str) -> T:
+    """``table[name]``, with underscores and hyphens alike.
+
+    Raises:
+        UnknownNameError: no such name; the nearest ones are offered.
+
+    >>> look_up({"rof": 1, "whittaker_tikhonov": 2}, "whittaker-tikhonov", "model")
+    2
+    """
+    for known, value in table.items():
+        if known.replace("-", "_") == name.replace("-", "_"):
+            return value
+    raise UnknownNameError(f"There is no {kind} {name!r}. Did you mean {nearest(name, table)}?")

@@ -1,0 +1,54 @@
+"""Files are written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from mindl.core.errors import OutputError
+
+
+def write_whole(path: str | os.PathLike[str], content: bytes, *, overwrite: bool = True) -> Path:
+    """Write ``content`` under ``path`` in one piece: a temporary neighbour, flushed, then renamed.
+
+    Whoever looks at ``path`` sees the old file or the new one, never a part; a failure (full disk, size
+    limit, interruption) leaves the old one and no temporary file.
+
+    Raises:
+        OutputError: no such folder, not a regular file, already there (``overwrite=False``), or the
+            system could not write.
+    """
+    target = Path(path)
+    if target.is_symlink():
+        target = target.resolve()
+    if not target.parent.is_dir():
+        raise OutputError(f"Cannot write {path}: the folder {target.parent} does not exist; create it first.")
+    if target.exists() and not target.is_file():
+        raise OutputError(f"Cannot write {path}: it is not a regular file.")
+    if target.exists() and not overwrite:
+        raise OutputError(f"Cannot write {path}: it exists already; say so to overwrite it.")
+    temporary: str | None = None
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(_usual_mode(target))
+        os.replace(temporary, target)  # noqa: PTH105 - atomic on POSIX and Windows
+    except OSError as error:
+        raise OutputError(f"Cannot write {path}: {error.strerror or error}. Nothing was left behind.") from error
+    finally:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+    return target
+
+
+def _usual_mode(target: Path) -> int:
+    """Permissions of the file that is replaced, or what the process's umask gives a new one."""
+    if target.exists():
+        return target.stat().st_mode & 0o777
+    umask = os.umask(0)
+    os.umask(umask)
+    return 0o666 & ~umask

@@ -1,0 +1,336 @@
+r"""The verifier: what a candidate and a witness prove, from model and candidate alone.
+
+Finding a good witness is a solver's work (``mindl.solvers.witness``); here it is only checked. All sums run
+in float64, strip by strip, and every bound is enlarged by the rounding that it may contain.
+
+*Saddle points* (modulus 1 on both sides, as ROF). With a feasible dual field p and its image
+:math:`u_p = f + \operatorname{div} p`, the duality gap is a sum of terms >= 0,
+
+.. math:: G(u, p) = \sum \big(w\,\psi(|\nabla u|) + F^*(p) - \langle\nabla u, p\rangle\big)
+                    + \tfrac12 |u - u_p|^2 ,
+
+and strong convexity of both sides gives :math:`|u - u^*|^2 + |u_p - u^*|^2 \le 2G`. With d = |u - u_p|,
+the triangle inequality and the parallelogram law then prove (derived for this project)
+
+.. math:: |u - u^*| \le \tfrac12\big(d + \sqrt{4G - d^2}\big), \qquad
+          \big|\tfrac12(u + u_p) - u^*\big| \le \sqrt{G - d^2/4} .
+
+A witness may bring an image v of its own: |u - u*| <= |u - v| + (the bound of v). The smallest bound counts.
+
+*Linear systems*: the true residual r = b - A u, and with the modulus mu: |u - u*| <= |r| / mu.
+*Monotone systems*: if A v >= |r| then |u - u*| <= v, pixel by pixel.
+*Smooth energies*: |u - u*| <= |grad E(u)| / mu.
+*Other energies*: the gradient is reported, and nothing is proved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from mindl.core.arrays import GREY_LEVELS, Dual, Image, PerImage, check_image
+from mindl.core.errors import InputError
+from mindl.core.reduce import inner, largest, norm, total
+from mindl.models.views import Energy, LinearSystem, Local, Model, MonotoneSystem, SaddlePoint, SmoothEnergy
+
+EPSILON = torch.finfo(torch.float64).eps
+STRIP = 1 << 18
+"""Pixel values judged at a time."""
+
+
+@dataclass(frozen=True, eq=False)
+class DualWitness:
+    """A dual field, and optionally an image of the prover's own that lies near the true solution."""
+
+    dual: Dual
+    image: Image | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Supersolution:
+    """A vector v with A v >= |r|: a bound of the error at every pixel, in the image's units."""
+
+    values: Image
+
+
+Witness = DualWitness | Supersolution
+
+
+@dataclass(frozen=True, eq=False)
+class Certificate:
+    """How far a candidate is from the model's true solution. One number per image, in float64.
+
+    Attributes:
+        kind: ``"duality gap"``, ``"residual"`` or ``"gradient"``: what ``bound`` measures.
+        bound: the measure, rounding included, summed over the image.
+        scale: what the tolerance multiplies: energy, norm of the right-hand side, first gradient.
+        rms: proved root mean square distance to the true solution, in grey levels (1/255); inf: unproved.
+        maximum: proved largest distance at any pixel, in grey levels.
+        rigorous: whether ``rms`` and ``maximum`` are proved (they may be infinite all the same).
+        midpoint_rms: proved distance of (u + u_p) / 2, for saddle points.
+        witness: what the proof rests on; keep it to prove the answer again.
+    """
+
+    kind: str
+    bound: PerImage
+    scale: PerImage
+    rms: PerImage
+    maximum: PerImage
+    rigorous: bool
+    midpoint_rms: PerImage | None = None
+    witness: Witness | None = None
+
+    @property
+    def relative(self) -> PerImage:
+        """bound / scale, for the eye (0 / 0 is 0); comparisons use products."""
+        return torch.where(self.bound == 0, 0, self.bound / self.scale)
+
+    @property
+    def informative(self) -> bool:
+        """Whether a distance below the whole range of grey levels is proved for every image."""
+        return bool((self.rms < GREY_LEVELS).all())
+
+    def __repr__(self) -> str:
+        worst = float(self.relative.max())
+        text = f"{self.kind} {worst:.2g} of its scale"
+        if self.informative:
+            return f"{text}, {_grey(self.rms)} grey levels rms and {_grey(self.maximum)} at most"
+        return f"{text}, the proved distance is uninformative"
+
+
+def _grey(values: PerImage) -> str:
+    return f"{float(values.max()):.3g}"
+
+
+def verify(model: Model, image: Image, witness: Witness | None = None) -> Certificate:
+    """What ``image`` and ``witness`` prove about the distance to the model's solution.
+
+    An image that breaks a hard constraint (a changed known pixel) is infinitely far.
+
+    Args:
+        model: any model or view; the view with the strongest proof is taken that fits the witness.
+        image: the candidate, of the data's shape.
+        witness: a ``DualWitness`` for saddle points, a ``Supersolution`` for monotone systems.
+
+    Raises:
+        InputError: the image or the witness is not finite, or of another shape.
+
+    >>> import mindl as md
+    >>> model = md.models.rof(torch.zeros(1, 1, 4, 4), weight=0.1)
+    >>> verify(model, torch.full((1, 1, 4, 4), 1 / 255)).rms      # nothing to go by but the energy
+    tensor([1.], dtype=torch.float64)
+    """
+    check_image(image, "verify(image)")
+    view = proving_view(model)
+    if isinstance(view, SaddlePoint):
+        if isinstance(witness, Supersolution):
+            raise InputError(f"{model.title} is a saddle point: its witness is a DualWitness.")
+        if witness is None:
+            witness = DualWitness(torch.zeros_like(view.operator(image)))
+        for name, value in (("dual", witness.dual), ("image", witness.image)):
+            if value is not None and not bool(torch.isfinite(value).all()):
+                raise InputError(f"verify(witness) needs a finite {name}.")
+        return _saddle_point(view, image, witness)
+    if isinstance(view, LinearSystem):
+        return _linear_system(view, image, witness if isinstance(witness, Supersolution) else None)
+    return _energy(view, image)
+
+
+def proving_view(model: Model) -> Energy:
+    """The view of a model whose proof is taken when nothing else is said: linear, saddle point, energy."""
+    for kind in (LinearSystem, SaddlePoint):
+        if model.why_not(kind) is None:
+            return model.view(kind)
+    return model.view(Energy)
+
+
+def midpoint(model: Model, image: Image, dual: Dual) -> Image:
+    """(u + u_p) / 2, whose proved distance is ``Certificate.midpoint_rms``."""
+    view = model.view(SaddlePoint)
+    return (image + view.primal_of(view.feasible(dual))) / 2
+
+
+def gap_map(model: Model, image: Image, dual: Dual) -> Image:
+    """The duality gap as a density, (batch, 1, height, width): where is the answer not yet right?
+
+    It is nonnegative and sums to the gap.
+    """
+    view = model.view(SaddlePoint)
+    feasible = view.feasible(dual)
+    field = view.field_gap(image, feasible).sum(dim=(1, 2))
+    return (field + view.data_gap(image, feasible).sum(dim=1))[:, None].clamp(min=0)
+
+
+def _saddle_point(view: SaddlePoint, image: Image, witness: DualWitness) -> Certificate:
+    scale = view.energy(image)
+    own = _Pair.of(view, image, witness.dual, scale, reference=None)
+    distance = own.distance
+    if witness.image is not None:
+        other = _Pair.of(view, witness.image, witness.dual, view.energy(witness.image), reference=image)
+        through = torch.minimum(
+            cast(Tensor, other.to_image) + other.distance, cast(Tensor, other.to_midpoint) + other.midpoint
+        )
+        distance = torch.minimum(distance, through)
+    distance = torch.where(torch.isfinite(scale), distance, torch.inf)
+    return Certificate(
+        kind="duality gap",
+        bound=own.gap,
+        scale=scale,
+        rms=_grey_rms(distance, image),
+        maximum=torch.minimum(distance, _range_bound(view, image)) * GREY_LEVELS,
+        rigorous=view.modulus > 0,
+        midpoint_rms=_grey_rms(own.midpoint, image),
+        witness=witness,
+    )
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """The sums that a pair (u, p) leaves, and what they prove."""
+
+    gap: PerImage
+    distance: PerImage
+    midpoint: PerImage
+    to_image: PerImage | None
+    to_midpoint: PerImage | None
+
+    @staticmethod
+    def of(
+        view: SaddlePoint, image: Image, dual: Dual, energy: PerImage, reference: Image | None
+    ) -> _Pair:
+        zero = torch.zeros(image.shape[0], dtype=torch.float64, device=image.device)
+        field = data = squared = dual_squared = to_image = to_midpoint = zero
+        for part, rows, inside in strips(view, image):
+            u = image[..., rows, :].double()
+            p = part.feasible(dual[..., rows, :].double())
+            field = field + total(part.field_gap(u, p)[..., inside, :])
+            data = data + total(part.data_gap(u, p)[..., inside, :])
+            difference = (u - part.primal_of(p))[..., inside, :]
+            squared = squared + inner(difference, difference)
+            p = p[..., inside, :]
+            dual_squared = dual_squared + inner(p, p)
+            if reference is not None:
+                away = reference[..., rows, :][..., inside, :].double() - u[..., inside, :]
+                to_image = to_image + inner(away, away)
+                away = away + difference / 2
+                to_midpoint = to_midpoint + inner(away, away)
+        mu = view.modulus
+        # Every term is computed with a relative error of a few units; the difference u - f - div p loses at
+        # most four units of each summand. Both are proportional to what is not zero, so that a constant
+        # image, of energy 0, keeps a gap of exactly 0.
+        slip = 4 * EPSILON * ((2 * energy).sqrt() + 4 * dual_squared.sqrt())
+        gap = (field.clamp(min=0) + data) * (1 + 64 * EPSILON) + 16 * EPSILON * energy
+        gap = gap + max(mu, 1.0) * (squared.sqrt() * slip + slip * slip / 2)
+        # With moduli mu of D and 1 / mu of D* the sums above hold for G / mu.
+        gap_scaled = gap / mu if mu > 0 else torch.full_like(gap, torch.inf)
+        apart = squared.sqrt()
+        rest = (4 * gap_scaled - squared).clamp(min=0)
+        return _Pair(
+            gap=gap,
+            distance=(apart + rest.sqrt()) / 2 * (1 + 8 * EPSILON),
+            midpoint=(gap_scaled - squared / 4).clamp(min=0).sqrt() * (1 + 8 * EPSILON),
+            to_image=to_image.sqrt() * (1 + 64 * EPSILON),
+            to_midpoint=to_midpoint.sqrt() * (1 + 64 * EPSILON),
+        )
+
+
+def _range_bound(view: SaddlePoint, image: Image) -> PerImage:
+    """The true solution stays within the range of the data, so no pixel is farther than the range's ends."""
+    between = view.data_range()
+    if between is None:
+        return torch.full((image.shape[0],), torch.inf, dtype=torch.float64, device=image.device)
+    low, high = between
+    return torch.maximum(largest(image - low), largest(high - image)) * (1 + 8 * torch.finfo(image.dtype).eps)
+
+
+def _linear_system(view: LinearSystem, image: Image, witness: Supersolution | None) -> Certificate:
+    energy = view.energy(image)
+    bound_a = view.lipschitz
+    stiffness = bound_a.double().flatten() if isinstance(bound_a, Tensor) else float(bound_a or 1.0)
+    # |A u - b| consists of differences that are at most sqrt(2 E) each, times at most the norm of A.
+    slip = 64 * EPSILON * (2 * energy * torch.clamp(torch.as_tensor(stiffness), min=1.0)).sqrt()
+    squared = torch.zeros_like(energy)
+    peak = torch.zeros_like(energy)
+    margin = torch.full_like(energy, torch.inf)
+    for part, rows, inside in strips(view, image):
+        residual = part.gradient(image[..., rows, :].double()).abs()[..., inside, :]
+        squared = squared + inner(residual, residual)
+        peak = torch.maximum(peak, largest(residual))
+        if witness is not None:
+            covered = part.apply(witness.values[..., rows, :].double())[..., inside, :]
+            slack = covered - residual
+            free = part.free if isinstance(part, MonotoneSystem) else None
+            if free is not None:
+                slack = torch.where(free[..., inside, :], slack, torch.inf)
+            margin = torch.minimum(margin, -largest(-slack))
+    residual_norm = squared.sqrt() * (1 + 64 * EPSILON) + slip
+    distance = residual_norm / view.modulus if view.modulus > 0 else torch.full_like(energy, torch.inf)
+    maximum = distance
+    if isinstance(view, MonotoneSystem):
+        maximum = torch.minimum(maximum, (peak + slip) * view.inverse_bound)
+        if witness is not None:
+            # A v itself is rounded: it may be wrong by a few units of the largest value that enters it.
+            height = largest(witness.values)
+            holds = margin >= slip + 32 * EPSILON * (1 + torch.as_tensor(stiffness)) * height
+            maximum = torch.where(holds, torch.minimum(maximum, height), maximum)
+            distance = torch.where(holds, torch.minimum(distance, norm(witness.values)), distance)
+    legal = torch.isfinite(energy)
+    return Certificate(
+        kind="residual",
+        bound=torch.where(legal, residual_norm, torch.inf),
+        scale=norm(view.right_hand_side),
+        rms=_grey_rms(torch.where(legal, distance, torch.inf), image),
+        maximum=torch.where(legal, maximum, torch.inf) * GREY_LEVELS,
+        rigorous=True,
+        witness=witness,
+    )
+
+
+def _energy(view: Energy, image: Image) -> Certificate:
+    """The gradient; a distance where a modulus of strong convexity is proved."""
+    slope = norm(view.gradient(image))
+    modulus = view.modulus if isinstance(view, SmoothEnergy) else 0.0
+    distance = slope / modulus if modulus > 0 else torch.full_like(slope, torch.inf)
+    legal = view.admissible(image)
+    return Certificate(
+        kind="gradient",
+        bound=torch.where(legal, slope, torch.inf),
+        scale=torch.full_like(slope, torch.nan),
+        rms=_grey_rms(torch.where(legal, distance, torch.inf), image),
+        maximum=torch.where(legal, distance, torch.inf) * GREY_LEVELS,
+        rigorous=modulus > 0,
+    )
+
+
+def with_scale(certificate: Certificate, scale: PerImage) -> Certificate:
+    """The same certificate measured against another scale (the first gradient, say)."""
+    return replace(certificate, scale=scale)
+
+
+def strips(view: Energy, image: Image, halo: int | None = None) -> Iterator[tuple[Energy, slice, slice]]:  # type: ignore[misc]
+    """Cut an image into strips of rows: (the view there, the rows it sees, which of these count).
+
+    The view's tensors come in float64. A view that is not ``Local`` is given whole.
+    """
+    height, width = image.shape[2:]
+    if not isinstance(view, Local):
+        yield view, slice(0, height), slice(0, height)
+        return
+    reach = view.radius if halo is None else halo
+    rows = max(1, STRIP // (image.shape[1] * width))
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        first, last = max(top - reach, 0), min(bottom + reach, height)
+        yield (
+            cast(Energy, view.crop(first, last, torch.float64)),
+            slice(first, last),
+            slice(top - first, bottom - first),
+        )
+
+
+def _grey_rms(distance: PerImage, image: Image) -> PerImage:
+    return distance * (GREY_LEVELS / (image[0].numel() ** 0.5))

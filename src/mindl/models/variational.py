@@ -1,0 +1,296 @@
+r"""One formula for most models of the field, and the views that follow from its parts.
+
+.. math:: E(u) = D(u; f) + w \sum_i \psi(|(L u)_i|)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from mindl.calculus import ConvexPenaliser, Coupling, Joint, Operator, Penaliser, Quadratic, SmoothPenaliser
+from mindl.core.arrays import Dual, Image, PerImage, PerImageFlag, Weight, check_weight, like
+from mindl.core.errors import ViewError
+from mindl.core.reduce import total
+from mindl.models.data_terms import ConvexData, DataTerm
+from mindl.models.views import Energy, LinearSystem, Local, Model, MonotoneSystem, SaddlePoint, SmoothEnergy, V
+
+
+@dataclass(frozen=True, eq=False)
+class Variational(Energy, Local):
+    r"""A data term D, a penaliser psi, a linear operator L, a weight w and a coupling of the channels:
+
+    .. math:: E(u) = D(u; f) + w \sum_i \psi(|(L u)_i|), \qquad \psi'(s) = s\, g(s^2).
+
+    What the parts are decides which views exist: a smooth psi gives a ``SmoothEnergy``, a quadratic one a
+    ``LinearSystem``, convex parts a ``SaddlePoint``. ``weight`` is a number or one per image, shape
+    (batch, 1, 1, 1); larger is smoother.
+
+    Raises:
+        InputError: the weight is not positive and finite, or has another shape.
+
+    >>> import mindl as md
+    >>> noisy = torch.rand(1, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    >>> model = Variational(md.models.HalfSquared(noisy), md.calculus.TotalVariation(), weight=0.1)
+    >>> md.minimise(model).outcome.value
+    'certified'
+    """
+
+    data_term: DataTerm
+    penaliser: Penaliser
+    operator: Operator
+    weight: Weight = 1.0
+    coupling: Coupling = field(default_factory=Joint)
+    name: str = "Variational"
+
+    def __post_init__(self) -> None:
+        check_weight(self.weight, self.data_term.data, self.name)
+
+    @property
+    def title(self) -> str:
+        """The model's own name."""
+        return self.name
+
+    def __repr__(self) -> str:
+        shape = " x ".join(str(n) for n in self.data_term.data.shape)
+        weight = "one per image" if isinstance(self.weight, Tensor) else f"{self.weight:.4g}"
+        return f"{self.name}(data {shape}, weight {weight})"
+
+    @property
+    def radius(self) -> int:
+        """How far one application of the operator looks."""
+        return self.operator.radius
+
+    def energy(self, image: Image) -> PerImage:
+        """E(u) in float64; infinite where a known pixel is changed."""
+        values = total(self.weighted_penalty(image))
+        if isinstance(self.data_term, ConvexData):
+            values = values + total(self.data_term.value(image))
+        return torch.where(self.admissible(image), values, torch.inf)
+
+    def weighted_penalty(self, image: Image) -> Tensor:
+        """w psi(|L u|), group by group."""
+        size = self.coupling.magnitude(self.operator(image))
+        return like(self.weight, size) * self.penaliser(size)
+
+    def start(self) -> Image:
+        """The data; where there are none, the mean of the known pixels."""
+        return self.data_term.start()
+
+    def admissible(self, image: Image) -> PerImageFlag:
+        """Whether the known pixels are untouched."""
+        return self.data_term.admissible(image)
+
+    def project(self, image: Image) -> Image:
+        """The image with the known pixels put back."""
+        return self.data_term.project(image)
+
+    def crop(self, top: int, bottom: int, dtype: torch.dtype | None = None) -> Variational:
+        """The model on the rows [top, bottom)."""
+        return replace(self, data_term=self.data_term.crop(top, bottom, dtype))
+
+    def view(self, kind: type[V]) -> V:
+        """The strongest view that is a ``kind``."""
+        if isinstance(self, kind) and kind is not Energy:
+            return self
+        for view, (lacks, build) in _VIEWS.items():
+            if issubclass(view, kind) and lacks(self) is None:
+                return cast(V, build(self))
+        if isinstance(self, kind):
+            return self
+        raise ViewError(f"{self.title} is no {kind.__name__}: {self.why_not(kind)}.")
+
+    def why_not(self, kind: type[Model]) -> str | None:
+        """Which part of the formula stands in the way."""
+        if isinstance(self, kind):
+            return None
+        reasons = [lacks(self) for view, (lacks, _) in _VIEWS.items() if issubclass(view, kind)]
+        return None if None in reasons else (reasons or ["a variational model never has it"])[0]
+
+
+def _not_smooth(model: Variational) -> str | None:
+    if not isinstance(model.penaliser, SmoothPenaliser):
+        return f"its penaliser {type(model.penaliser).__name__} has a kink at 0"
+    return None
+
+
+def _not_linear(model: Variational) -> str | None:
+    if not isinstance(model.penaliser, Quadratic):
+        return f"its penaliser {type(model.penaliser).__name__} is not quadratic"
+    return None
+
+
+def _no_saddle_point(model: Variational) -> str | None:
+    if not isinstance(model.penaliser, ConvexPenaliser):
+        return f"its penaliser {type(model.penaliser).__name__} is not convex"
+    if not isinstance(model.data_term, ConvexData):
+        return f"with {type(model.data_term).__name__} the duality gap of almost every dual field is infinite"
+    return None
+
+
+@dataclass(frozen=True, eq=False)
+class _View(Energy, Local):
+    """Hands on what every view shares with its model."""
+
+    model: Variational
+
+    @property
+    def title(self) -> str:
+        return self.model.title
+
+    @property
+    def radius(self) -> int:
+        return self.model.radius
+
+    def energy(self, image: Image) -> PerImage:
+        return self.model.energy(image)
+
+    def start(self) -> Image:
+        return self.model.start()
+
+    def admissible(self, image: Image) -> PerImageFlag:
+        return self.model.admissible(image)
+
+    def project(self, image: Image) -> Image:
+        return self.model.project(image)
+
+    def crop(self, top: int, bottom: int, dtype: torch.dtype | None = None):  # type: ignore[no-untyped-def]
+        return type(self)(self.model.crop(top, bottom, dtype))
+
+    def _free_only(self, values: Tensor) -> Tensor:
+        free = self.model.data_term.free
+        return values if free is None else torch.where(free, values, 0)
+
+
+class _Smooth(_View, SmoothEnergy):
+    """grad E(u) = D'(u) + w L^T (g(|L u|^2) L u), on the free pixels."""
+
+    def gradient(self, image: Image) -> Image:
+        model = self.model
+        penaliser = cast(SmoothPenaliser, model.penaliser)
+        slope = model.operator(image)
+        if not isinstance(penaliser, Quadratic):
+            size = model.coupling.magnitude(slope)
+            slope = penaliser.diffusivity(size * size) * slope
+        gradient = like(model.weight, image) * model.operator.adjoint(slope)
+        if isinstance(model.data_term, ConvexData):
+            gradient = gradient + model.data_term.gradient(image)
+        return self._free_only(gradient)
+
+    @property
+    def _spectral_bound(self) -> float | Tensor:
+        height, width = self.model.data_term.data.shape[2:]
+        bound = self.model.operator.norm_squared(height, width)
+        return like(self.model.weight, self.model.data_term.data) * bound
+
+    @property
+    def lipschitz(self) -> float | Tensor:
+        smooth = cast(SmoothPenaliser, self.model.penaliser)
+        return self._data_modulus + self._spectral_bound * smooth.largest_diffusivity
+
+    @property
+    def modulus(self) -> float:
+        smooth = cast(SmoothPenaliser, self.model.penaliser)
+        worst = min(smooth.smallest_slope, 0.0) * self._spectral_bound
+        if isinstance(worst, Tensor):
+            worst = float(worst.min())
+        return max(self._data_modulus + worst, 0.0)
+
+    @property
+    def _data_modulus(self) -> float:
+        return self.model.data_term.modulus if isinstance(self.model.data_term, ConvexData) else 0.0
+
+
+class _Linear(_Smooth, MonotoneSystem):
+    """A = D'' + w L^T L on the free pixels: an M-matrix for the gradient."""
+
+    @property
+    def right_hand_side(self) -> Image:
+        return -self.gradient(self.project(torch.zeros_like(self.model.data_term.data)))
+
+    def apply(self, direction: Image, out: Tensor | None = None, scratch: Tensor | None = None) -> Image:
+        image = self.model.operator.gram(direction, out, scratch)
+        weight = like(self.model.weight, image)
+        if out is None:
+            image = weight * image
+            return self._free_only(image + direction if self._data_modulus else image)
+        image *= weight
+        if self._data_modulus:
+            image += direction
+        if self.free is not None:
+            image.masked_fill_(~self.free, 0)
+        return image
+
+    @property
+    def inverse_bound(self) -> float:
+        # The rows of L^T L sum to 0 (no boundary loses anything), so A 1 = D'' and A^-1 1 = 1 / D''.
+        return 1 / self._data_modulus if self._data_modulus else float("inf")
+
+    @property
+    def free(self) -> Tensor | None:
+        return self.model.data_term.free
+
+
+class _Saddle(_View, SaddlePoint):
+    """D and psi convex: the dual side comes from the data term and the penaliser."""
+
+    @property
+    def operator(self) -> Operator:  # type: ignore[override]
+        return self.model.operator
+
+    @property
+    def _data(self) -> ConvexData:
+        return cast(ConvexData, self.model.data_term)
+
+    @property
+    def _psi(self) -> ConvexPenaliser:
+        return cast(ConvexPenaliser, self.model.penaliser)
+
+    @property
+    def modulus(self) -> float:
+        return self._data.modulus
+
+    def prox_data(self, image: Image, step_size: float, out: Tensor | None = None) -> Image:
+        return self._data.proximal(image, step_size, out)
+
+    def prox_dual(
+        self,
+        dual: Dual,
+        step_size: float,
+        out: Tensor | None = None,
+        scratch: tuple[Tensor, Tensor] | None = None,
+    ) -> Dual:
+        return self._psi.dual_proximal(dual, step_size, self.model.weight, self.model.coupling, out, scratch)
+
+    def feasible(self, dual: Dual) -> Dual:
+        return self._psi.feasible(dual, self.model.weight, self.model.coupling)
+
+    def magnitude(self, dual: Dual) -> Tensor:
+        return self.model.coupling.magnitude(dual)
+
+    def primal_of(self, dual: Dual) -> Image:
+        return self._data.conjugate_gradient(-self.operator.adjoint(dual))
+
+    def data_gap(self, image: Image, dual: Dual) -> Image:
+        return self._data.fenchel_young(image, -self.operator.adjoint(dual))
+
+    def field_gap(self, image: Image, dual: Dual) -> Tensor:
+        return self._psi.fenchel_young(self.operator(image), dual, self.model.weight, self.model.coupling)
+
+    def data_range(self) -> tuple[Tensor, Tensor]:
+        data = self._data.data.flatten(2)
+        return data.amin(dim=2)[..., None, None], data.amax(dim=2)[..., None, None]
+
+
+_VIEWS: dict[
+    type[Model], tuple[Callable[[Variational], str | None], Callable[[Variational], Model]]
+] = {
+    MonotoneSystem: (_not_linear, _Linear),
+    SmoothEnergy: (_not_smooth, _Smooth),
+    SaddlePoint: (_no_saddle_point, _Saddle),
+}
+"""Strongest first: each view, what a model may lack for it, and how it is built."""

@@ -1,0 +1,60 @@
+r"""Systems A d = g with a model's matrix and another right-hand side: for proofs and derivatives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mindl.core.arrays import Image, PerImage
+from mindl.core.reduce import inner
+from mindl.models.candidate import Candidate
+from mindl.models.views import LinearSystem
+from mindl.solvers.conjugate_gradient import ConjugateGradient
+
+
+@dataclass(frozen=True, eq=False)
+class Correction(LinearSystem):
+    r"""A d = g for directions d (which vanish at fixed pixels); its energy is ½⟨d, A d⟩ - ⟨g, d⟩."""
+
+    matrix: Callable[..., Tensor]
+    right: Image
+
+    @property
+    def right_hand_side(self) -> Image:
+        """g."""
+        return self.right
+
+    def apply(self, direction: Image, out: Tensor | None = None, scratch: Tensor | None = None) -> Image:
+        """A d."""
+        return self.matrix(direction, out, scratch)
+
+    def gradient(self, image: Image) -> Image:
+        """A d - g."""
+        return self.matrix(image) - self.right
+
+    def energy(self, image: Image) -> PerImage:
+        """½⟨d, A d⟩ - ⟨g, d⟩."""
+        return inner(image, self.matrix(image)) / 2 - inner(self.right, image)
+
+
+def iterates(system: Correction, steps: int, every: int = 10) -> Iterator[tuple[Image, PerImage]]:
+    """Conjugate gradients from 0: (d, relative residual of each image) after every few steps."""
+    solver = ConjugateGradient()
+    state = solver.begin(system, Candidate(torch.zeros_like(system.right)))
+    scale = inner(system.right, system.right)
+    for done in range(0, steps, every):
+        state = solver.advance(system, state, min(every, steps - done))
+        relative = torch.where(scale > 0, state.squared / torch.where(scale > 0, scale, 1), 0).sqrt()
+        yield solver.candidate(system, state).image, relative
+
+
+def solve(system: Correction, tolerance: float, steps: int = 5000) -> Image:
+    """d with a relative residual of at most ``tolerance``, or the best after ``steps``."""
+    found = torch.zeros_like(system.right)
+    for found, relative in iterates(system, steps):
+        if bool((relative <= tolerance).all()):
+            break
+    return found

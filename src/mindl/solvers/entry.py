@@ -1,0 +1,205 @@
+"""The entries: a model, a solver if one is wanted, and out comes a solution."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from mindl.core.arrays import Image, PerImageFlag, check_image
+from mindl.core.errors import InputError, ViewError
+from mindl.core.outcome import Outcome
+from mindl.models.candidate import Candidate
+from mindl.models.certificate import Certificate, verify, with_scale
+from mindl.models.views import Energy, LinearSystem, Model, MonotoneSystem, SaddlePoint
+from mindl.solvers.conjugate_gradient import ConjugateGradient
+from mindl.solvers.differentiate import Detached, Differentiate
+from mindl.solvers.gradient_descent import GradientDescent
+from mindl.solvers.iterate import Run, iterate
+from mindl.solvers.primal_dual import PrimalDual
+from mindl.solvers.solution import Solution
+from mindl.solvers.solver import Solver
+from mindl.solvers.stop import Stop
+from mindl.solvers.watch import Silent, Watch
+from mindl.solvers.witness import certify
+
+SOLVERS: dict[str, type[Solver[Any, Any]]] = {
+    "primal-dual": PrimalDual,
+    "conjugate-gradient": ConjugateGradient,
+    "gradient-descent": GradientDescent,
+}
+"""The solvers by name."""
+
+PROOF_STEPS = 2000
+"""Conjugate gradient steps that may be spent on proving the error of a linear system's solution."""
+
+
+def minimise(
+    model: Model,
+    solver: Solver[Any, Any] | None = None,
+    start: Image | Candidate | None = None,
+    *,
+    stop: Stop | None = None,
+    differentiate: Differentiate | None = None,
+    watch: Watch | None = None,
+) -> Solution:
+    """The image of least energy, with a certificate of how near it is.
+
+    Args:
+        model: what is sought.
+        solver: how; without one a suitable solver is chosen, and ``solution.why`` says why.
+        start: an image, or a ``Candidate`` with a dual field too. By default the model's own: the data, in
+            inpainting the mean of the known pixels; dual 0.
+        stop: when it is good enough; ``Stop()`` is a relative 1e-4, at most 5000 steps.
+        differentiate: ``Detached()``, ``ThroughSteps()`` or ``Implicit()``.
+        watch: who looks on, for progress.
+
+    Raises:
+        ViewError: the solver does not accept the model; the message says why and which would.
+        ToleranceError: the tolerance is finer than the type can reach.
+        InputError: no start, or one of another shape or type than the data; a step size beyond its bound.
+
+    >>> import mindl as md
+    >>> noisy = torch.rand(1, 3, 9, 7, generator=torch.Generator().manual_seed(0))
+    >>> solution = md.minimise(md.models.rof(noisy, weight=0.1), md.solvers.PrimalDual(), stop=md.Stop(1e-3))
+    >>> solution.outcome.value, bool(solution.certificate.rms < 5)
+    ('certified', True)
+    """
+    why = ""
+    if solver is None:
+        solver, why = choose(model)
+    view = _accepted(model, solver)
+    stop, differentiate, watch = stop or Stop(), differentiate or Detached(), watch or Silent()
+    first = _start(model, start)
+    stop.check(first.image.dtype)
+    differentiate.check(view)
+    with torch.set_grad_enabled(differentiate.through_steps):
+        run = iterate(
+            view, solver, first, stop=stop, watch=watch, in_place=not differentiate.through_steps
+        )
+    image = differentiate.attach(view, run.image)
+    with torch.no_grad():
+        certificate = _final_certificate(view, run)
+        outcomes = _outcomes(run, stop, certificate)
+    return Solution(
+        image=image,
+        dual=run.dual,
+        certificate=certificate,
+        outcomes=outcomes,
+        steps=run.steps,
+        seconds=run.seconds,
+        work=run.work,
+        trace=run.trace,
+        model=model,
+        solver=solver,
+        stop=stop,
+        why=why,
+    )
+
+
+def solve_linear(
+    model: Model,
+    solver: Solver[Any, Any] | None = None,
+    start: Image | Candidate | None = None,
+    *,
+    stop: Stop | None = None,
+    differentiate: Differentiate | None = None,
+    watch: Watch | None = None,
+) -> Solution:
+    """The solution of a model that is a linear system A u = b, by conjugate gradients unless said.
+
+    Arguments and result as for ``minimise``; the measure is the true residual.
+
+    Raises:
+        ViewError: the model is no linear system.
+
+    >>> import mindl as md
+    >>> f = torch.rand(1, 1, 5, 5, generator=torch.Generator().manual_seed(0))
+    >>> solution = md.solve_linear(md.models.whittaker_tikhonov(f, weight=1.0))
+    >>> solution.certificate.kind, bool(solution.certificate.maximum < 0.1)
+    ('residual', True)
+    """
+    view = model.view(LinearSystem)
+    return minimise(
+        view, solver or ConjugateGradient(), start, stop=stop, differentiate=differentiate, watch=watch
+    )
+
+
+def choose(model: Model) -> tuple[Solver[Any, Any], str]:
+    """A good solver for a model, and why."""
+    if model.why_not(LinearSystem) is None:
+        return ConjugateGradient(), f"{model.title} is a linear system"
+    if model.why_not(SaddlePoint) is None:
+        return PrimalDual(), f"{model.title} is convex with a saddle-point form"
+    return GradientDescent(), f"{model.title} offers its energy and nothing more"
+
+
+def _accepted(model: Model, solver: Solver[Any, Any]) -> Energy:
+    """The view of the model that the solver accepts."""
+    if not isinstance(solver, Solver):
+        raise InputError(
+            f"minimise(solver) needs a solver such as PrimalDual(), got {solver!r}; "
+            f"there are {', '.join(kind.__name__ for kind in SOLVERS.values())}."
+        )
+    if not isinstance(model, Model):
+        raise InputError(f"minimise(model) needs a model such as rof(data, weight), got {type(model).__name__}.")
+    reason = model.why_not(solver.accepts)
+    if reason is None:
+        view: Energy = model.view(solver.accepts)
+        return view
+    able = [kind.__name__ for kind in SOLVERS.values() if model.why_not(kind.accepts) is None]
+    raise ViewError(
+        f"{type(solver).__name__} needs a {solver.accepts.__name__}, and {model.title} is none: {reason}. "
+        + (f"{' and '.join(able)} accept{'s' if len(able) == 1 else ''} it." if able else "No solver accepts it.")
+    )
+
+
+def _start(model: Model, start: Image | Candidate | None) -> Candidate:
+    """The start as a candidate that fits the model."""
+    if start is None:
+        return Candidate(model.start())
+    candidate = start if isinstance(start, Candidate) else Candidate(start)
+    check_image(candidate.image, "minimise(start)")
+    try:
+        own = model.start()
+    except InputError:
+        return candidate
+    if candidate.image.shape != own.shape or candidate.image.dtype != own.dtype:
+        raise InputError(
+            f"minimise(start) needs the data's shape {tuple(own.shape)} and type {own.dtype}, got "
+            f"{tuple(candidate.image.shape)} and {candidate.image.dtype}."
+        )
+    return candidate
+
+
+def _final_certificate(view: Energy, run: Run) -> Certificate:
+    """The proof that goes with the solution, as strong as the view allows."""
+    image = run.image.detach()
+    if isinstance(view, MonotoneSystem):
+        return certify(view, image, effort=PROOF_STEPS)
+    if isinstance(view, SaddlePoint):
+        if run.dual is None:
+            return certify(view, image)
+        return certify(view, image, dual=run.dual.detach(), effort=0)
+    return with_scale(verify(view, image), run.scale)
+
+
+def _outcomes(run: Run, stop: Stop, certificate: Certificate) -> tuple[Outcome, ...]:
+    """How each image ended. Met and proved is certified; met alone is stationary."""
+    proved: PerImageFlag = stop.met(certificate) & torch.as_tensor(certificate.rigorous)
+
+    def one(met: bool, proved: bool, stuck: bool, diverged: bool) -> Outcome:
+        if diverged:
+            return Outcome.DIVERGED
+        if proved:
+            return Outcome.CERTIFIED
+        if met:
+            return Outcome.STATIONARY
+        if stuck:
+            return Outcome.STALLED
+        return Outcome.FIXED if stop.tolerance is None else Outcome.STEP_LIMIT
+
+    flags = (run.met, proved, run.stuck, run.diverged)
+    return tuple(one(*values) for values in zip(*(flag.tolist() for flag in flags), strict=True))
+
+

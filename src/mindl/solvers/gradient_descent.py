@@ -1,0 +1,136 @@
+r"""Gradient descent, with a line search where no Lipschitz constant is known."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mindl.core.arrays import Image, PerImage, PerImageFlag, per_image
+from mindl.core.errors import InputError
+from mindl.core.reduce import inner
+from mindl.models.candidate import Candidate
+from mindl.models.views import Energy, SmoothEnergy
+from mindl.solvers.solver import Solver
+
+HALVINGS = 40
+SUFFICIENT = 1e-4
+"""Armijo's constant: the share of the promised decrease that must come true."""
+
+FLATTEST = 0.8
+"""Where rounding hides the decrease: the share of the slope that may be left beyond the valley."""
+
+
+@dataclass(frozen=True, eq=False)
+class GradientDescentState:
+    """u, the step size that worked last for each image, and the evaluations so far."""
+
+    image: Image
+    step_size: PerImage
+    evaluations: int
+
+
+@dataclass(frozen=True)
+class GradientDescent(Solver[Energy, GradientDescentState]):
+    r"""Gradient descent :math:`u^{k+1} = P(u^k - \tau_k \nabla E(u^k))`, P the model's projection.
+
+    With a known Lipschitz constant l of the gradient, tau = 1/l (any :math:`\tau < 2/l` converges). Without
+    one, and for energies of one's own, every image searches its own step: the last one that worked, doubled,
+    then halved until
+
+    .. math:: E(u - \tau g) \le E(u) - 10^{-4}\, \tau |g|^2 .
+
+    Where the decrease drowns in the rounding of E, the slope beyond the step decides instead (the approximate
+    Wolfe condition). An image for which 40 halvings do not suffice is stuck: at a minimiser up to rounding, or at a kink.
+
+    Args:
+        step_size: a fixed tau; by default 1/l or the line search.
+
+    Raises:
+        InputError: not above 0, or 2/l and more, where l is known: unstable.
+
+    Source: Armijo, Pacific J. Math. 16 (1966); Hager and Zhang, SIAM J. Optim. 16 (2005), (4.1); Nesterov, Introductory lectures on convex optimization (2004),
+    section 1.2.3.
+
+    >>> import mindl as md
+    >>> class Tied(md.Energy):
+    ...     def __init__(self, data):
+    ...         self.data = data
+    ...     def energy(self, u):
+    ...         return (u - self.data).square().sum(dim=(1, 2, 3))
+    >>> model = Tied(torch.full((1, 1, 2, 2), 0.25))
+    >>> md.minimise(model, GradientDescent(), torch.zeros(1, 1, 2, 2)).image.flatten()
+    tensor([0.2500, 0.2500, 0.2500, 0.2500])
+    """
+
+    step_size: float | None = None
+
+    accepts = Energy
+    applications = 1
+
+    def __post_init__(self) -> None:
+        if self.step_size is not None and not 0 < self.step_size < math.inf:
+            raise InputError(f"GradientDescent(step_size={self.step_size}) must be above 0 and finite.")
+
+    def begin(self, view: Energy, start: Candidate) -> GradientDescentState:
+        """The start, made admissible; a fixed step is held against its bound."""
+        image = view.project(start.image).clone()
+        lipschitz = view.lipschitz if isinstance(view, SmoothEnergy) else None
+        worst = float(torch.as_tensor(lipschitz).max()) if lipschitz is not None else None
+        if self.step_size is not None and worst and self.step_size >= 2 / worst:
+            raise InputError(
+                f"GradientDescent(step_size={self.step_size:g}) is unstable for {view.title}: the gradient has "
+                f"the Lipschitz constant {worst:g}, so the bound is {2 / worst:g}."
+            )
+        first = torch.ones(image.shape[0], dtype=torch.float64, device=image.device)
+        if self.step_size is not None:
+            first = first * self.step_size
+        elif lipschitz is not None:
+            first = first / torch.as_tensor(lipschitz, dtype=torch.float64).flatten().clamp(min=1e-12)
+        return GradientDescentState(image, first, 0)
+
+    def step(self, view: Energy, state: GradientDescentState) -> GradientDescentState:
+        """One step for every image."""
+        gradient = view.gradient(state.image)
+        known = isinstance(view, SmoothEnergy) and view.lipschitz is not None
+        if self.step_size is not None or known:
+            image = view.project(state.image - gradient * per_image(state.step_size, gradient))
+            return GradientDescentState(image, state.step_size, state.evaluations + 1)
+        with torch.no_grad():
+            step_size, evaluations = _search(view, state.image, gradient, state.step_size * 2)
+        image = view.project(state.image - gradient * per_image(step_size, gradient))
+        return GradientDescentState(image, step_size, state.evaluations + 1 + evaluations)
+
+    def candidate(self, view: Energy, state: GradientDescentState) -> Candidate:
+        """u."""
+        return Candidate(state.image)
+
+    def stuck(self, state: GradientDescentState) -> PerImageFlag:
+        """The line search found no descent."""
+        return state.step_size == 0
+
+    def work(self, state: GradientDescentState, steps: int) -> int:
+        """Gradients and the energies of the line search."""
+        return state.evaluations
+
+
+def _search(view: Energy, image: Image, gradient: Image, first: PerImage) -> tuple[PerImage, int]:
+    """The first of first, first/2, first/4, ... with sufficient decrease; 0 where none has it."""
+    before = view.checked_energy(image)
+    noise = 16 * torch.finfo(before.dtype).eps * before.abs().double()
+    before = before.double()
+    slope = inner(gradient, gradient)
+    step_size, accepted = first, slope == 0
+    for evaluations in range(1, HALVINGS + 1):
+        trial: Tensor = view.project(image - gradient * per_image(step_size, gradient))
+        after = view.checked_energy(trial).double()
+        accepted = accepted | (after <= before - SUFFICIENT * step_size * slope)
+        unclear = ~accepted & (after <= before + noise)
+        if bool(unclear.any()):
+            accepted = accepted | (unclear & (inner(view.gradient(trial), gradient) >= -FLATTEST * slope))
+        if bool(accepted.all()):
+            break
+        step_size = torch.where(accepted, step_size, step_size / 2)
+    return torch.where(accepted & (slope > 0), step_size, 0), evaluations + 1

@@ -1,0 +1,141 @@
+"""The one loop that every solver runs in."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mindl.core.arrays import Dual, Image, PerImage, PerImageFlag, per_image
+from mindl.models.candidate import Candidate
+from mindl.models.certificate import Certificate, DualWitness, verify, with_scale
+from mindl.models.views import Energy, SaddlePoint
+from mindl.solvers.solution import Trace
+from mindl.solvers.solver import Solver
+from mindl.solvers.stop import Stop
+from mindl.solvers.watch import Watch
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What the loop leaves: each image as it was when it stopped."""
+
+    image: Image
+    dual: Dual | None
+    scale: PerImage
+    met: PerImageFlag
+    stuck: PerImageFlag
+    diverged: PerImageFlag
+    steps: Tensor
+    seconds: float
+    work: int
+    trace: Trace
+
+
+def iterate(
+    view: Energy, solver: Solver[Any, Any], start: Candidate, *, stop: Stop, watch: Watch, in_place: bool
+) -> Run:
+    """Advance, check, freeze the images that are done, until all are or the steps are used up.
+
+    An image that has met the rule is put aside as it is: its mates go on without it, so that the result of
+    each is the same alone and in a batch. ``in_place`` takes the fast twin of ``step``, which autograd
+    cannot follow.
+    """
+    clock = time.perf_counter()
+    state = solver.begin(view, start)
+    batch, device = start.image.shape[0], start.image.device
+    done = torch.zeros(batch, dtype=torch.bool, device=device)
+    met, stuck, diverged = done.clone(), done.clone(), done.clone()
+    steps = torch.zeros(batch, dtype=torch.int64, device=device)
+    kept: Candidate | None = None
+    rows: list[tuple[int, float, PerImage, PerImage]] = []
+    first_scale: PerImage | None = None
+    count = 0
+    while True:
+        candidate = solver.candidate(view, state)
+        with torch.no_grad():
+            finite = torch.isfinite(candidate.image).flatten(1).all(dim=1)
+            if stop.tolerance is not None or count == 0:
+                certificate, first_scale = measure(view, _detached(candidate, finite), first_scale)
+                rows.append((count, time.perf_counter() - clock, certificate.bound, certificate.scale))
+                now_met = stop.met(certificate) & finite
+            now_stuck = solver.stuck(state).to(device) & ~now_met
+            fresh = ~done & (now_met | now_stuck | ~finite)
+            diverged = diverged | (~done & ~finite)
+            met, stuck = met | (fresh & now_met), stuck | (fresh & now_stuck & finite)
+            steps = torch.where(done, steps, count)
+        # The last finite image of one that diverged is what it was at the check before.
+        kept = _freeze(kept, candidate, done | ~finite, in_place)
+        done = done | fresh
+        watch.checked(count, certificate, done, stop)
+        if bool(done.all()) or count >= stop.steps:
+            break
+        n = min(stop.every, stop.steps - count)
+        if in_place:
+            state = solver.advance(view, state, n)
+        else:
+            for _ in range(n):
+                state = solver.step(view, state)
+        count += n
+    return Run(
+        kept.image,
+        kept.dual,
+        certificate.scale,
+        met,
+        stuck,
+        diverged,
+        steps,
+        time.perf_counter() - clock,
+        solver.work(state, count),
+        Trace(
+            torch.tensor([row[0] for row in rows]),
+            torch.tensor([row[1] for row in rows], dtype=torch.float64),
+            torch.stack([row[2] for row in rows]),
+            torch.stack([row[3] for row in rows]),
+        ),
+    )
+
+
+def measure(
+    view: Energy, candidate: Candidate, first_scale: PerImage | None
+) -> tuple[Certificate, PerImage | None]:
+    """The certificate that the stopping rule reads, and the scale for those that have none of their own.
+
+    A gradient is measured against the one where the search began.
+    """
+    witness = None
+    if isinstance(view, SaddlePoint) and candidate.dual is not None:
+        witness = DualWitness(candidate.dual)
+    certificate = verify(view, candidate.image, witness)
+    if certificate.kind != "gradient":
+        return certificate, None
+    scale = certificate.bound if first_scale is None else first_scale
+    return with_scale(certificate, scale), scale
+
+
+def _detached(candidate: Candidate, finite: PerImageFlag) -> Candidate:
+    """The candidate off the graph, with 0 in place of images that are not finite."""
+    image = candidate.image.detach()
+    dual = None if candidate.dual is None else candidate.dual.detach()
+    if bool(finite.all()):
+        return Candidate(image, dual)
+    keep = per_image(finite, image) > 0
+    if dual is not None:
+        dual = torch.where(keep[..., None], dual, 0)
+    return Candidate(torch.where(keep, image, 0), dual)
+
+
+def _freeze(kept: Candidate | None, now: Candidate, frozen: PerImageFlag, copy: bool) -> Candidate:
+    """``now``, with the frozen images as they were kept."""
+    if kept is None or not bool(frozen.any()):
+        if not copy:
+            return now
+        return Candidate(now.image.clone(), None if now.dual is None else now.dual.clone())
+    hold = per_image(frozen, now.image) > 0
+    image = torch.where(hold, kept.image, now.image)
+    if now.dual is None or kept.dual is None:
+        return Candidate(image)
+    return Candidate(image, torch.where(hold[..., None], kept.dual, now.dual))

@@ -1,0 +1,128 @@
+r"""The accelerated primal-dual method of Chambolle and Pock."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+
+from mindl.core.arrays import Dual, Image
+from mindl.core.errors import InputError
+from mindl.models.candidate import Candidate
+from mindl.models.views import SaddlePoint
+from mindl.solvers.solver import Solver
+
+
+@dataclass(frozen=True, eq=False)
+class PrimalDualState:
+    """u, its extrapolation, p, and the two step sizes of the next step."""
+
+    image: Image
+    extrapolated: Image
+    dual: Dual
+    primal_step: float
+    dual_step: float
+
+
+@dataclass(frozen=True)
+class PrimalDual(Solver[SaddlePoint, PrimalDualState]):
+    r"""Primal-dual hybrid gradient with acceleration, for :math:`\min_u \max_p D(u)+\langle Ku,p\rangle-F^*(p)`:
+
+    .. math::
+        p^{k+1} &= \operatorname{prox}_{\sigma_k F^*}(p^k + \sigma_k K \bar u^k) \\
+        u^{k+1} &= \operatorname{prox}_{\tau_k D}(u^k - \tau_k K^T p^{k+1}) \\
+        \theta_k &= 1/\sqrt{1 + 2 \gamma \tau_k}, \quad \tau_{k+1} = \theta_k \tau_k, \quad
+        \sigma_{k+1} = \sigma_k / \theta_k \\
+        \bar u^{k+1} &= u^{k+1} + \theta_k (u^{k+1} - u^k)
+
+    with :math:`\tau_0 \sigma_0 \|K\|^2 \le 1`. For any :math:`0 < \gamma \le \mu`, the modulus of D,
+    :math:`|u^k - u^*|^2` falls like 1/k^2.
+
+    Args:
+        step_size: tau_0. The usual 1/sqrt(8) is badly tuned for ROF; from 1 on it matters little.
+        acceleration: gamma as a share of mu, in [0, 1]. 1 is the textbook's choice; 0.5 needs 70 steps where
+            1 needs 85 on a photograph at tolerance 1e-4, and 250 where 1 needs 630 at 1e-6 (sigma 25,
+            weight 0.0735, 512 x 512). 0 keeps the steps constant: ergodic gap O(1/k) only, but often
+            linear in the end, so it is the choice for answers to rounding accuracy.
+        balance: sigma_0 tau_0 \|K\|^2, in (0, 1].
+
+    Raises:
+        InputError: an argument outside its range; ``balance`` above 1 would break convergence.
+
+    Source: A. Chambolle and T. Pock, J. Math. Imaging Vis. 40 (2011), algorithm 2 and theorem 2; the smaller
+    gamma as in their section 6.2.
+
+    >>> import mindl as md
+    >>> noisy = torch.rand(1, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    >>> md.minimise(md.models.rof(noisy, weight=0.1), PrimalDual()).outcome.value
+    'certified'
+    """
+
+    step_size: float = 3.0
+    acceleration: float = 0.5
+    balance: float = 1.0
+
+    accepts = SaddlePoint
+    applications = 2
+
+    def __post_init__(self) -> None:
+        if not 0 < self.step_size < math.inf:
+            raise InputError(f"PrimalDual(step_size={self.step_size}) must be above 0 and finite.")
+        if not 0 <= self.acceleration <= 1:
+            raise InputError(
+                f"PrimalDual(acceleration={self.acceleration}) must be in [0, 1]: above 1 it exceeds the "
+                "strong convexity of the data term, and the method need not converge."
+            )
+        if not 0 < self.balance <= 1:
+            raise InputError(
+                f"PrimalDual(balance={self.balance}) must be in (0, 1]: the product of both step sizes and "
+                "the squared operator norm may not exceed 1."
+            )
+
+    def begin(self, view: SaddlePoint, start: Candidate) -> PrimalDualState:
+        """u and its extrapolation at the start, p there too or 0."""
+        image = start.image.clone()
+        dual = torch.zeros_like(view.operator(image)) if start.dual is None else start.dual.clone()
+        norm_squared = max(view.operator.norm_squared(*image.shape[2:]), 1e-9)  # 0 for a single pixel
+        return PrimalDualState(
+            image, image.clone(), dual, self.step_size, self.balance / (self.step_size * norm_squared)
+        )
+
+    def step(self, view: SaddlePoint, state: PrimalDualState) -> PrimalDualState:
+        """One primal-dual step."""
+        tau, sigma = state.primal_step, state.dual_step
+        dual = view.prox_dual(state.dual + view.operator(state.extrapolated) * sigma, sigma)
+        image = view.prox_data(state.image + view.operator.adjoint(dual) * -tau, tau)
+        theta = self._theta(view, tau)
+        extrapolated = image + (image - state.image) * theta
+        return PrimalDualState(image, extrapolated, dual, theta * tau, sigma / theta)
+
+    def advance(self, view: SaddlePoint, state: PrimalDualState, n: int) -> PrimalDualState:
+        """The same in place: three buffers for all ``n`` steps, nothing allocated in a step."""
+        image, extrapolated, dual = state.image, state.extrapolated, state.dual
+        tau, sigma = state.primal_step, state.dual_step
+        spare, field = torch.empty_like(image), torch.empty_like(dual)
+        size = torch.empty_like(view.magnitude(dual))
+        scratch = (size, torch.empty_like(size))
+        for _ in range(n):
+            view.operator(extrapolated, out=field)
+            dual += field.mul_(sigma)
+            view.prox_dual(dual, sigma, out=dual, scratch=scratch)
+            view.operator.adjoint(dual, out=spare)
+            spare.mul_(-tau).add_(image)
+            view.prox_data(spare, tau, out=spare)
+            theta = self._theta(view, tau)
+            torch.sub(spare, image, out=extrapolated).mul_(theta).add_(spare)
+            image, spare = spare, image
+            tau, sigma = theta * tau, sigma / theta
+        return replace(
+            state, image=image, extrapolated=extrapolated, dual=dual, primal_step=tau, dual_step=sigma
+        )
+
+    def candidate(self, view: SaddlePoint, state: PrimalDualState) -> Candidate:
+        """u and p."""
+        return Candidate(state.image, state.dual)
+
+    def _theta(self, view: SaddlePoint, tau: float) -> float:
+        return 1 / math.sqrt(1 + 2 * self.acceleration * view.modulus * tau)

@@ -1,0 +1,57 @@
+"""What every solver is: a record of hyperparameters, with a step that is pure and a twin in place."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Generic, TypeVar
+
+import torch
+
+from mindl.core.arrays import PerImageFlag
+from mindl.models.candidate import Candidate
+from mindl.models.views import Energy
+
+View = TypeVar("View", bound=Energy)
+State = TypeVar("State")
+
+
+class Solver(ABC, Generic[View, State]):
+    """How a solution is found. Concrete solvers are frozen dataclasses of hyperparameters.
+
+    ``accepts`` is the view that the solver works on. ``begin`` makes a state that owns its tensors,
+    ``step`` maps a state to the next one (pure, differentiable), and ``advance`` does ``n`` steps in place.
+    """
+
+    accepts: ClassVar[type[Any]]
+    applications: ClassVar[int]
+    """Applications of the model's operator (L, its adjoint, A or a gradient) in one step."""
+
+    @abstractmethod
+    def begin(self, view: View, start: Candidate) -> State:
+        """The state before the first step.
+
+        Raises:
+            InputError: a hyperparameter breaks its bound for this model.
+        """
+
+    @abstractmethod
+    def step(self, view: View, state: State) -> State:
+        """One step; leaves ``state`` alone and can be differentiated."""
+
+    def advance(self, view: View, state: State, n: int) -> State:
+        """``n`` steps; may overwrite ``state``. Equal to ``n`` calls of ``step`` up to rounding."""
+        for _ in range(n):
+            state = self.step(view, state)
+        return state
+
+    @abstractmethod
+    def candidate(self, view: View, state: State) -> Candidate:
+        """The answer that the state holds; its tensors may change with the next ``advance``."""
+
+    def stuck(self, state: State) -> PerImageFlag:
+        """Which images cannot make progress any more (by default none)."""
+        return torch.zeros((), dtype=torch.bool)
+
+    def work(self, state: State, steps: int) -> int:
+        """Applications of the model's operator in ``steps`` steps."""
+        return self.applications * steps

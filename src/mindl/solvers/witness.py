@@ -1,0 +1,156 @@
+r"""The prover: finds the witness that lets the verifier prove a good bound, and the entry ``certify``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from mindl.core.arrays import Dual, Image, PerImage, check_image, per_image
+from mindl.core.errors import InputError
+from mindl.models.candidate import Candidate
+from mindl.models.certificate import (
+    STRIP,
+    Certificate,
+    DualWitness,
+    Supersolution,
+    Witness,
+    proving_view,
+    verify,
+)
+from mindl.models.views import LinearSystem, Local, Model, MonotoneSystem, SaddlePoint
+from mindl.solvers.correction import Correction, iterates
+from mindl.solvers.primal_dual import PrimalDual
+from mindl.solvers.solution import Solution
+
+FARTHEST_HALO = 128
+"""Rows that a strip borrows from its neighbours at most, when witnesses are sought strip by strip."""
+
+
+def certify(
+    model: Model, image: Image | Candidate | Solution, *, dual: Dual | None = None, effort: int = 100
+) -> Certificate:
+    """How far an image is from the model's true solution, whoever made it.
+
+    A witness is sought with ``effort`` steps: of the dual, for saddle points, from ``dual`` on (or from 0);
+    of conjugate gradients for linear systems. It only makes the bound tighter: whatever it is, the bound
+    is proved. With ``effort=0`` the given dual alone is the witness. Large images are worked on in strips.
+
+    Args:
+        model: any model.
+        image: an image of the data's shape, a ``Candidate``, or a ``Solution``.
+        dual: a dual field that comes with the image, for saddle points.
+        effort: steps spent on the witness.
+
+    Raises:
+        InputError: not finite, another shape than the data's, or a negative effort.
+
+    >>> import mindl as md
+    >>> step = torch.tensor([[[[0.0, 0.0, 1.0, 1.0]]]])
+    >>> off = torch.tensor([[[[0.1, 0.1, 0.9, 0.9]]]]) + 1 / 255       # one grey level beside the solution
+    >>> certify(md.models.rof(step, weight=0.2), off).rms.round(decimals=2)
+    tensor([1.], dtype=torch.float64)
+    """
+    if isinstance(image, (Candidate, Solution)):
+        dual = image.dual if dual is None else dual
+        image = image.image
+    if effort < 0:
+        raise InputError(f"certify(effort={effort}) must be at least 0.")
+    check_image(image, "certify(image)")
+    with torch.no_grad():
+        view = proving_view(model)
+        reference = _shape_of(model)
+        if reference is not None and image.shape != reference:
+            raise InputError(
+                f"certify(image) needs the data's shape {tuple(reference)}, got {tuple(image.shape)}."
+            )
+        witness: Witness | None = None
+        if isinstance(view, SaddlePoint):
+            witness = _dual_witness(view, image.detach(), dual, effort)
+        elif isinstance(view, MonotoneSystem) and effort:
+            witness = _supersolution(view, image.detach(), effort)
+        return verify(view, image.detach(), witness)
+
+
+def _shape_of(model: Model) -> torch.Size | None:
+    """The shape that candidates must have, where the model has data to start from."""
+    try:
+        return model.start().shape
+    except InputError:
+        return None
+
+
+def _dual_witness(view: SaddlePoint, image: Image, dual: Dual | None, effort: int) -> DualWitness:
+    """``effort`` primal-dual steps from the candidate on; large images strip by strip.
+
+    A step looks one pixel far, so a strip with a halo of ``effort`` rows finds what the whole image would.
+    Beyond ``FARTHEST_HALO`` rows the strips differ a little; any dual field is a witness all the same.
+    """
+    if dual is None:
+        dual = torch.zeros_like(view.operator(image))
+    if effort == 0:
+        return DualWitness(dual)
+    solver = PrimalDual()
+    norm_squared = max(view.operator.norm_squared(*image.shape[2:]), 1e-9)
+    dual_step = solver.balance / (solver.step_size * norm_squared)
+    found, field = torch.empty_like(image), torch.empty_like(dual)
+    halo = min(effort * view.radius, FARTHEST_HALO) if isinstance(view, Local) else 0
+    height, width = image.shape[2:]
+    rows = max(4 * halo, STRIP // (image.shape[1] * width), 1) if isinstance(view, Local) else height
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        first, last = max(top - halo, 0), min(bottom + halo, height)
+        part = view.crop(first, last) if isinstance(view, Local) else view
+        state = solver.begin(part, Candidate(image[..., first:last, :], dual[..., first:last, :]))
+        state = solver.advance(part, replace(state, dual_step=dual_step), effort)
+        inside = slice(top - first, bottom - first)
+        found[..., top:bottom, :] = state.image[..., inside, :]
+        field[..., top:bottom, :] = state.dual[..., inside, :]
+    return DualWitness(field, found)
+
+
+def _supersolution(view: MonotoneSystem, image: Image, effort: int) -> Supersolution | None:
+    r"""v with A v >= |r| on the free pixels, in float64.
+
+    From w with A w >= 1 (an approximate solution of A w = 1, scaled by 1 / min A w) two vectors are made:
+    w max|r|, and an approximate solution of A v = |r| lifted by w times its largest deficit. The pixelwise
+    minimum of both is again one, since the off-diagonal entries of A are not positive.
+    """
+    ones = torch.ones_like(image, dtype=torch.float64)
+    if view.free is not None:
+        ones = torch.where(view.free, ones, 0)
+    residual = view.gradient(image.double()).abs()
+    peak = residual.flatten(1).amax(dim=1)
+    lift, floor = _ones_covered(view, ones, effort)
+    if lift is None:
+        return None
+    # A few units more than needed, so that rounding in the verifier's own product cannot break it.
+    slack = 1 + 1e-9
+    plain = lift * per_image(peak * slack / floor, lift)
+    fine = torch.zeros_like(plain)
+    for fine, relative in iterates(Correction(view.apply, residual), effort):
+        if bool((relative <= 0.03).all()):
+            break
+    deficit = _largest_deficit(view.apply(fine), residual, ones)
+    fine = fine + lift * per_image((deficit + peak * 1e-9) * slack / floor, lift)
+    return Supersolution(torch.minimum(plain, fine))
+
+
+def _ones_covered(
+    view: LinearSystem, ones: Tensor, effort: int
+) -> tuple[Image, PerImage] | tuple[None, None]:
+    """w with A w >= floor > 0 for every image, or nothing if ``effort`` steps do not suffice."""
+    for lift, relative in iterates(Correction(view.apply, ones), effort):
+        if not bool((relative <= 0.1).all()):
+            continue
+        floor = 1 - _largest_deficit(view.apply(lift), ones, ones)
+        if bool((floor > 0.5).all()):
+            return lift, floor
+    floor = 1 - _largest_deficit(view.apply(lift), ones, ones)
+    return (lift, floor) if bool((floor > 0).all()) else (None, None)
+
+
+def _largest_deficit(covered: Tensor, wanted: Tensor, ones: Tensor) -> PerImage:
+    """max(wanted - covered, 0) over the free pixels of each image."""
+    return ((wanted - covered) * ones).flatten(1).amax(dim=1).clamp(min=0)
