@@ -9,8 +9,7 @@
     │   └── ViewError (TypeError)          a solver does not accept the model
     ├── OutputError (OSError)              a result could not be written; nothing was left behind
     ├── NonFiniteError (ArithmeticError)   a user's energy or its gradient is NaN or infinite
-    ├── NotSolvedError                     ``solution.require()``: the answer is not certified
-    └── VerificationError                  a saved answer does not prove what it claims
+    └── NotSolvedError                     ``solution.require()``: the answer is not certified
 
 Each message names the call, the constraint, the value it got, and the cure.
 """
@@ -66,10 +65,6 @@ class NotSolvedError(MindlError):
     def __init__(self, message: str, solution: object) -> None:
         super().__init__(message)
         self.solution = solution
-
-
-class VerificationError(MindlError):
-    """A saved answer does not prove what it claims."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -8,13 +8,18 @@ logarithm of the size only (Higham, The accuracy of floating point summation, 19
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from mindl.core.arrays import PerImage
 
-BLOCK = 1 << 16
-"""Terms folded at a time: keeps the float64 copy inside the processor's cache."""
+BLOCK = 1 << 15
+"""Terms folded to one at a time."""
+
+GROUP = 32
+"""Blocks folded side by side: bounds the float64 copy at a few megabytes."""
 
 
 def total(values: Tensor) -> PerImage:
@@ -24,7 +29,7 @@ def total(values: Tensor) -> PerImage:
     tensor([15., 15.], dtype=torch.float64)
     """
     flat = values.reshape(values.shape[0], -1)
-    return _fold(torch.stack([_fold(part.double()) for part in flat.split(BLOCK, dim=1)], dim=1))
+    return _fold(torch.cat([_fold(part(flat).double()) for part in _parts(flat.shape[1])], dim=1))
 
 
 def inner(left: Tensor, right: Tensor) -> PerImage:
@@ -33,12 +38,8 @@ def inner(left: Tensor, right: Tensor) -> PerImage:
     >>> inner(torch.ones(1, 1, 2, 2), torch.full((1, 1, 2, 2), 3.0))
     tensor([12.], dtype=torch.float64)
     """
-    pairs = zip(
-        left.reshape(left.shape[0], -1).split(BLOCK, dim=1),
-        right.reshape(right.shape[0], -1).split(BLOCK, dim=1),
-        strict=True,
-    )
-    return _fold(torch.stack([_fold(a.double() * b.double()) for a, b in pairs], dim=1))
+    a, b = left.reshape(left.shape[0], -1), right.reshape(right.shape[0], -1)
+    return _fold(torch.cat([_fold(part(a).double() * part(b)) for part in _parts(a.shape[1])], dim=1))
 
 
 def norm(values: Tensor) -> PerImage:
@@ -55,11 +56,25 @@ def largest(values: Tensor) -> PerImage:
     return values.flatten(1).amax(dim=1).double()
 
 
+def _parts(length: int) -> list[Callable[[Tensor], Tensor]]:
+    """Cut (batch, length) into pieces (batch, blocks, terms): groups of full blocks, then the rest."""
+    whole = length // BLOCK
+    cuts = [(first, min(first + GROUP, whole)) for first in range(0, whole, GROUP)]
+
+    def group(first: int, last: int) -> Callable[[Tensor], Tensor]:
+        return lambda flat: flat[:, first * BLOCK : last * BLOCK].reshape(flat.shape[0], last - first, BLOCK)
+
+    pieces = [group(first, last) for first, last in cuts]
+    if length > whole * BLOCK:
+        pieces.append(lambda flat: flat[:, None, whole * BLOCK :])
+    return pieces
+
+
 def _fold(terms: Tensor) -> Tensor:
     """Sum over the last dimension: add the second half to the first until one column is left."""
-    while terms.shape[1] > 1:
-        half = terms.shape[1] // 2
-        folded = terms[:, :half] + terms[:, half : 2 * half]
-        odd = terms[:, 2 * half :]
-        terms = torch.cat([folded, odd], dim=1) if odd.shape[1] else folded
-    return terms[:, 0]
+    while terms.shape[-1] > 1:
+        half = terms.shape[-1] // 2
+        folded = terms[..., :half] + terms[..., half : 2 * half]
+        odd = terms[..., 2 * half :]
+        terms = torch.cat([folded, odd], dim=-1) if odd.shape[-1] else folded
+    return terms[..., 0]

@@ -2,6 +2,7 @@ r"""Variational denoising: half a squared distance to the data, plus a penalty o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from mindl.calculus import Channelwise, Directional, Gradient, Joint, Quadratic, Separate, TotalVariation
@@ -82,3 +83,40 @@ DENOISING: dict[str, Callable[..., Variational]] = {
     "whittaker_tikhonov": whittaker_tikhonov,
 }
 """The denoising models by name."""
+
+
+
+def weight_for_noise(name: str, noise: float, channels: int) -> float:
+    r"""The weight that a model needs for noise of standard deviation sigma, by rule of thumb.
+
+    The rules fit the weights of best mean PSNR for sigma from 5/255 to 35/255 (grey: Set12; colour: CC0
+    photographs; within 0.03 dB of the best on these). With s = 255 sigma:
+
+        rof                  sigma (0.26 + 0.16 ln s)    in colour  sigma (0.62 + 0.19 ln s)
+        anisotropic_rof      sigma (0.12 + 0.16 ln s)               sigma (0.42 + 0.16 ln s)
+        whittaker_tikhonov   0.0074 s^1.5                           0.0113 s^1.5
+
+    Colour asks for more, since the coupled magnitude adds up the noise of three channels.
+
+    Raises:
+        InputError: no rule for this model, or noise that is not positive.
+
+    >>> round(weight_for_noise("rof", 25 / 255, channels=1), 4)
+    0.0760
+    """
+    if name not in _TOTAL_VARIATION_RULES and name != "whittaker_tikhonov":
+        raise InputError(f"There is no rule for the weight of {name}: give a weight.")
+    if not 0 < noise < math.inf:
+        raise InputError(f"weight_for_noise(noise={noise}) must be above 0 and finite.")
+    grey_levels, colour = 255 * noise, channels > 1
+    if name == "whittaker_tikhonov":
+        return (0.0113 if colour else 0.0074) * grey_levels**1.5
+    base, slope = _TOTAL_VARIATION_RULES[name][colour]
+    return noise * max(base + slope * math.log(grey_levels), 0.05)
+
+
+_TOTAL_VARIATION_RULES = {
+    "rof": ((0.26, 0.16), (0.62, 0.19)),
+    "anisotropic_rof": ((0.12, 0.16), (0.42, 0.16)),
+}
+"""(base, slope) in grey and in colour."""

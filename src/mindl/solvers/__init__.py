@@ -1,5 +1,6 @@
 """How a solution is found: solvers, the loop they run in, and the prover of answers."""
 
+from mindl.solvers.answers import write_answer
 from mindl.solvers.conjugate_gradient import ConjugateGradient
 from mindl.solvers.differentiate import Detached, Differentiate, Implicit, ThroughSteps
 from mindl.solvers.entry import SOLVERS, choose, minimise, solve_linear
@@ -30,4 +31,5 @@ __all__ = [
     "choose",
     "minimise",
     "solve_linear",
+    "write_answer",
 ]

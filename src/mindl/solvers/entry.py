@@ -119,9 +119,9 @@ def solve_linear(
     >>> solution.certificate.kind, bool(solution.certificate.maximum < 0.1)
     ('residual', True)
     """
-    view = model.view(LinearSystem)
+    model.view(LinearSystem)
     return minimise(
-        view, solver or ConjugateGradient(), start, stop=stop, differentiate=differentiate, watch=watch
+        model, solver or ConjugateGradient(), start, stop=stop, differentiate=differentiate, watch=watch
     )
 
 
@@ -143,13 +143,23 @@ def _accepted(model: Model, solver: Solver[Any, Any]) -> Energy:
         )
     if not isinstance(model, Model):
         raise InputError(f"minimise(model) needs a model such as rof(data, weight), got {type(model).__name__}.")
+    check_accepts(type(solver), model)
+    view: Energy = model.view(solver.accepts)
+    return view
+
+
+def check_accepts(solver: type[Solver[Any, Any]], model: Model) -> None:
+    """See that a kind of solver accepts a model.
+
+    Raises:
+        ViewError: it does not; the message says why, and which solvers do.
+    """
     reason = model.why_not(solver.accepts)
     if reason is None:
-        view: Energy = model.view(solver.accepts)
-        return view
+        return
     able = [kind.__name__ for kind in SOLVERS.values() if model.why_not(kind.accepts) is None]
     raise ViewError(
-        f"{type(solver).__name__} needs a {solver.accepts.__name__}, and {model.title} is none: {reason}. "
+        f"{solver.__name__} needs a {solver.accepts.__name__}, and {model.title} is none: {reason}. "
         + (f"{' and '.join(able)} accept{'s' if len(able) == 1 else ''} it." if able else "No solver accepts it.")
     )
 

@@ -1,0 +1,217 @@
+"""The command ``mindl``. Verbs and options only: what they do lives in the neighbouring files.
+
+Exit status: 0 all certified, 1 some inputs failed, 2 wrong usage, 3 written but not certified. Torch is
+imported when a verb needs it, so that ``--help`` and ``verify`` are quick.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import mindl
+from mindl.app import options
+from mindl.app.options import fraction
+from mindl.core.errors import MindlError
+
+app = typer.Typer(
+    name="mindl",
+    help="Denoise and inpaint photographs by models of image analysis, with a proved distance to each model's "
+    "true solution.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"mindl {mindl.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where to write.")] = Path(
+        "demo-output"
+    ),
+    threads: options.Threads = None,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+) -> None:
+    """The main job on the photograph that ships with mindl."""
+    _use(threads)
+    from mindl.app import demo as verb
+
+    raise typer.Exit(verb.demo(output, quiet=quiet, as_json=as_json))
+
+
+@app.command()
+def denoise(
+    inputs: options.Inputs,
+    output: options.Output,
+    model: options.Model = "rof",
+    weight: options.Weight = None,
+    noise: options.Noise = None,
+    solver: options.SolverName = None,
+    tolerance: options.Tolerance = 1e-4,
+    answer: options.Answer = False,
+    threads: options.Threads = None,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Denoise photographs; what is not given is estimated and printed."""
+    _use(threads)
+    from mindl.app import restore as verb
+
+    settings = verb.Settings(output, solver, tolerance, answer, quiet, as_json, overwrite)
+    raise typer.Exit(verb.denoise(inputs, settings, model=model, weight=weight, noise=noise))
+
+
+@app.command()
+def inpaint(
+    inputs: options.Inputs,
+    output: options.Output,
+    mask: options.MaskFile = None,
+    damage: options.DamageFile = None,
+    model: options.Model = "harmonic_inpainting",
+    solver: options.SolverName = None,
+    tolerance: options.Tolerance = 1e-4,
+    answer: options.Answer = False,
+    threads: options.Threads = None,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Fill in unknown pixels."""
+    _use(threads)
+    from mindl.app import restore as verb
+
+    settings = verb.Settings(output, solver, tolerance, answer, quiet, as_json, overwrite)
+    raise typer.Exit(verb.inpaint(inputs, settings, model=model, mask=mask, damage=damage))
+
+
+@app.command()
+def compare(
+    inputs: options.Inputs,
+    noise: options.Noise = None,
+    known: Annotated[
+        float | None, typer.Option(parser=fraction, metavar="SHARE", help="Hide all but this share: inpainting.")
+    ] = None,
+    mask: options.MaskFile = None,
+    damage: options.DamageFile = None,
+    as_is: Annotated[bool, typer.Option("--as-is", help="Add no noise: the photograph is noisy itself.")] = False,
+    seed: options.Seed = 1,
+    tolerance: options.Tolerance = 1e-4,
+    plot: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="OUT.png", help="Plot accuracy against time.")
+    ] = None,
+    threads: options.Threads = None,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Models and solvers side by side on a photograph: quality, certificate, time.
+
+    Noise of 25/255 is added unless said otherwise; --known, --mask or --damage compare inpainting.
+    """
+    _use(threads)
+    from mindl.app import compare as verb
+
+    wish = verb.Comparison(noise, known, mask, damage, seed, tolerance, plot, as_is)
+    raise typer.Exit(verb.compare(inputs, wish, quiet=quiet, as_json=as_json, overwrite=overwrite))
+
+
+@app.command()
+def verify(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Answers (.answer.npz).")],
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+) -> None:
+    """Prove saved answers again, from image, witness and data, with NumPy alone."""
+    from mindl import verify as verifier
+
+    proofs: list[dict[str, Any]] = []
+    failed = 0
+    for file in files:
+        try:
+            proof = verifier.verify(str(file))
+        except ValueError as error:
+            failed += 1
+            sys.stderr.write(f"mindl: {error}\n")
+            continue
+        proofs.append({"file": str(file), **proof})
+        if not quiet and not as_json:
+            typer.echo(
+                f"{file}: proved. {proof['model']}: within {proof['rms']:.4g} grey levels rms and "
+                f"{proof['maximum']:.4g} at most of the model's true solution\n"
+                f"  data SHA-256 {proof['data_sha256']}"
+            )
+    if as_json:
+        typer.echo(json.dumps(proofs, indent=2))
+    raise typer.Exit(1 if failed else 0)
+
+
+@app.command()
+def info(as_json: options.Json = False, threads: options.Threads = None) -> None:
+    """Versions, threads and devices."""
+    _use(threads)
+    from mindl.app import info as verb
+
+    verb.info(as_json=as_json)
+
+
+def _use(threads: int | None) -> None:
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+
+
+def main() -> None:
+    """Run the command; one clear sentence instead of a traceback for what a person can mend."""
+    try:
+        status = app(standalone_mode=False) or 0
+        sys.stdout.flush()
+    except typer.Abort:
+        status = 130
+    except KeyboardInterrupt:
+        sys.stderr.write("mindl: interrupted; what was finished is kept.\n")
+        status = 130
+    except MindlError as error:
+        sys.stderr.write(f"mindl: {error}\n")
+        status = 2
+    except BrokenPipeError:
+        status = _silence(0)
+    except OSError as error:
+        sys.stderr.write(f"mindl: cannot write the output: {error.strerror or error}.\n")
+        status = _silence(1)
+    except Exception as error:
+        show = getattr(error, "show", None)  # Typer's usage errors print themselves
+        if show is None:
+            raise
+        show()
+        status = getattr(error, "exit_code", 2)
+    sys.exit(status)
+
+
+def _silence(status: int) -> int:
+    """Point standard output nowhere, so that the interpreter's last flush cannot fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return status

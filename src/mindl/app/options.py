@@ -1,0 +1,47 @@
+"""Options that several verbs share, and how their values are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def fraction(text: str) -> float:
+    """A number, or a fraction such as 25/255."""
+    above, _, below = text.partition("/")
+    try:
+        return float(above) / float(below) if below else float(above)
+    except (ValueError, ZeroDivisionError):
+        raise typer.BadParameter(f"{text!r} is no number; write 0.1 or 25/255.") from None
+
+
+Inputs = Annotated[list[Path], typer.Argument(metavar="IN...", help="Photographs, or a folder of them.")]
+Output = Annotated[
+    Path, typer.Option("-o", "--output", metavar="OUT", help="File to write; a folder for several inputs.")
+]
+Model = Annotated[str, typer.Option("--model", help="The model; an unknown name lists what there is.")]
+Weight = Annotated[
+    float | None, typer.Option(parser=fraction, metavar="NUMBER", help="Weight of the model; larger is smoother.")
+]
+Noise = Annotated[
+    float | None,
+    typer.Option(parser=fraction, metavar="NUMBER", help="The noise's standard deviation in [0, 1]: 25/255."),
+]
+SolverName = Annotated[str | None, typer.Option("--solver", help="The solver; by default one is chosen.")]
+Tolerance = Annotated[float, typer.Option(help="Relative tolerance of the certificate.")]
+MaskFile = Annotated[
+    Path | None, typer.Option("--mask", metavar="M", help="White = known pixel, black = to be filled.")
+]
+DamageFile = Annotated[
+    Path | None, typer.Option("--damage", metavar="M", help="The opposite: white = to be filled.")
+]
+Answer = Annotated[
+    bool, typer.Option("--answer", help="Also write OUT.answer.npz, which `mindl verify` proves again.")
+]
+Threads = Annotated[int | None, typer.Option(min=1, help="Processor threads; by default all cores.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No table, no progress; errors only.")]
+Json = Annotated[bool, typer.Option("--json", help="The results as JSON on standard output.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing output files.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the noise or the mask that is made up.")]

@@ -1,0 +1,116 @@
+"""The verbs ``denoise`` and ``inpaint``: plan, solve, write, and tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from mindl.app.paths import Job, jobs
+from mindl.app.report import Progress, Row, complain, print_rows, say
+from mindl.core.arrays import Image
+from mindl.core.errors import InputError, MaskError, MindlError, look_up
+from mindl.images.io import Picture, load, save
+from mindl.images.masks import read_mask
+from mindl.models.inpainting import INPAINTING
+from mindl.restore import Plan, plan_denoising, plan_inpainting, solve
+from mindl.solvers.answers import write_answer
+from mindl.solvers.entry import SOLVERS, check_accepts
+from mindl.solvers.stop import Stop
+
+CERTIFIED, FAILED, WRONG_USAGE, NOT_CERTIFIED = 0, 1, 2, 3
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What both verbs are told."""
+
+    output: Path
+    solver: str | None
+    tolerance: float
+    answer: bool
+    quiet: bool
+    as_json: bool
+    overwrite: bool
+
+
+def denoise(
+    inputs: list[Path], settings: Settings, *, model: str, weight: float | None, noise: float | None
+) -> int:
+    """Denoise every input; the exit status."""
+    probe = plan_denoising(torch.zeros(1, 1, 1, 1), model=model, weight=weight, noise=noise)
+    _check(probe, settings)
+    return _each(
+        inputs, settings, lambda data: plan_denoising(data, model=model, weight=weight, noise=noise)
+    )
+
+
+def inpaint(
+    inputs: list[Path], settings: Settings, *, model: str, mask: Path | None, damage: Path | None
+) -> int:
+    """Fill the unknown pixels of every input; the exit status."""
+    if (mask is None) == (damage is None):
+        raise MaskError("Give either --mask M (white = known) or --damage M (white = to be filled).")
+    look_up(INPAINTING, model, "inpainting model")
+    marked = mask if mask is not None else damage
+    assert marked is not None
+    known = read_mask(marked, damage=damage is not None)
+    probe = plan_inpainting(torch.zeros(1, 1, 1, 1), torch.ones(1, 1, 1, 1, dtype=torch.bool), model=model)
+    _check(probe, settings)
+    share = float(known.double().mean())
+    if mask is not None and share > 0.5:
+        say(
+            f"{100 * share:.1f} % of the pixels are known. If white marks what is to be filled, use --damage.",
+            quiet=settings.quiet,
+        )
+    return _each(inputs, settings, lambda data: plan_inpainting(data, known, model=model))
+
+
+def _check(probe: Plan, settings: Settings) -> None:
+    """Refuse wrong names, weights and tolerances before the first file is opened."""
+    Stop(settings.tolerance).check(torch.float32)
+    if settings.solver is not None:
+        check_accepts(look_up(SOLVERS, settings.solver, "solver"), probe.model)
+
+
+def _each(inputs: list[Path], settings: Settings, plan: Callable[[Image], Plan]) -> int:
+    """Every input in turn; one that fails is named, and the others are finished."""
+    rows: list[Row] = []
+    failed: list[str] = []
+    for job in jobs(inputs, settings.output, overwrite=settings.overwrite):
+        try:
+            rows.append(_one(job, settings, plan))
+        except MindlError as error:
+            failed.append(str(error))
+    print_rows(rows, as_json=settings.as_json, quiet=settings.quiet)
+    for message in failed:
+        complain(message)
+    if failed:
+        return FAILED
+    return CERTIFIED if all(row.certified for row in rows) else NOT_CERTIFIED
+
+
+def _one(job: Job, settings: Settings, plan: Callable[[Image], Plan]) -> Row:
+    picture = load(job.source)
+    _check_target(job, picture)
+    planned = plan(picture.pixels)
+    title = f"{job.source.name}, {planned.model.title}"
+    say(f"{title}: {planned.why}", quiet=settings.quiet)
+    with Progress(title, quiet=settings.quiet) as progress:
+        solution = solve(planned, solver=settings.solver, tolerance=settings.tolerance, watch=progress)
+    save(job.target, picture.with_pixels(solution.image), overwrite=settings.overwrite)
+    if settings.answer:
+        write_answer(job.answer, solution, overwrite=settings.overwrite)
+    return Row.of(solution, job.source.name, planned.why)
+
+
+def _check_target(job: Job, picture: Picture) -> None:
+    """Refuse, before solving, a format that cannot hold the picture."""
+    if job.target.suffix.lower() in (".jpg", ".jpeg") and (picture.alpha is not None or picture.dtype != "uint8"):
+        raise InputError(
+            f"{job.source} has transparency or more than 8 bits, which JPEG cannot hold: name a .png or .tif."
+        )
+    if job.target.suffix.lower() == ".png" and picture.dtype.kind == "f":
+        raise InputError(f"{job.source} holds floats, which PNG cannot hold: name a .tif.")

@@ -1,0 +1,197 @@
+"""Photographs in one line: what is not given is estimated, and said."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mindl.core.arrays import GREY_LEVELS, Image, Mask, check_image
+from mindl.core.errors import InputError, MaskError, look_up
+from mindl.images.io import Array, PathLike, as_tensor, load, to_numpy
+from mindl.images.masks import mask_from_numpy, read_mask
+from mindl.images.noise import estimate_noise
+from mindl.models.denoising import DENOISING, weight_for_noise
+from mindl.models.inpainting import INPAINTING
+from mindl.models.variational import Variational
+from mindl.solvers.entry import SOLVERS, minimise
+from mindl.solvers.solution import Solution
+from mindl.solvers.solver import Solver
+from mindl.solvers.stop import Stop
+from mindl.solvers.watch import Watch
+
+Picture = TypeVar("Picture", Tensor, Array, str, os.PathLike[str])
+
+LEAST_NOISE = 0.29 / 255
+"""Rounding to 8 bit alone leaves this standard deviation; an estimate below it is raised to it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A model for a photograph, and where its parameters come from."""
+
+    model: Variational
+    why: str
+
+
+def plan_denoising(
+    data: Image, *, model: str = "rof", weight: float | None = None, noise: float | None = None
+) -> Plan:
+    """A denoising model for an image, with the weight that its noise asks for.
+
+    Args:
+        data: the noisy image.
+        model: a name, see ``mindl.models.DENOISING``.
+        weight: the weight; by default it follows from the noise.
+        noise: the noise's standard deviation in the units of [0, 1]; by default it is estimated.
+
+    Raises:
+        UnknownNameError: no such model.
+        InputError: a weight that is not positive, a negative noise or one above 1 (was 25/255 meant?).
+    """
+    make = look_up(DENOISING, model, "denoising model")
+    check_image(data, "denoise(image)")
+    if weight is not None:
+        return Plan(make(data, weight), f"weight {weight:.4g} (given)")
+    if noise is not None and not 0 <= noise <= 1:
+        raise InputError(
+            f"denoise(noise={noise:g}) must be in the units of [0, 1]; a standard deviation of {noise:g} grey "
+            f"levels is {noise:g}/255."
+        )
+    source = "given" if noise is not None else "estimated"
+    level = float(estimate_noise(data).max()) if noise is None else noise
+    chosen = weight_for_noise(make(data, 1.0).name, max(level, LEAST_NOISE), data.shape[1])
+    return Plan(make(data, chosen), f"noise {level * GREY_LEVELS:.1f}/255 ({source}), weight {chosen:.4g}")
+
+
+def plan_inpainting(data: Image, mask: Mask, *, model: str = "harmonic_inpainting") -> Plan:
+    """An inpainting model for an image and its known pixels, with the share of these.
+
+    Raises:
+        UnknownNameError: no such model.
+        MaskError: the mask does not fit.
+    """
+    plan = Plan(look_up(INPAINTING, model, "inpainting model")(data, mask), "")
+    known = float(plan.model.data_term.mask.double().mean())  # type: ignore[attr-defined]
+    return Plan(plan.model, f"{100 * known:.1f} % known")
+
+
+def solve(
+    plan: Plan, *, solver: str | Solver[Any, Any] | None = None, tolerance: float = 1e-4, watch: Watch | None = None
+) -> Solution:
+    """Solve a plan, by a solver or its name.
+
+    Raises:
+        UnknownNameError: no such solver.
+        ViewError: the solver does not accept the model.
+    """
+    chosen = look_up(SOLVERS, solver, "solver")() if isinstance(solver, str) else solver
+    return minimise(plan.model, chosen, stop=Stop(tolerance), watch=watch)
+
+
+def denoise(
+    image: Picture,
+    *,
+    model: str = "rof",
+    weight: float | None = None,
+    noise: float | None = None,
+    solver: str | Solver[Any, Any] | None = None,
+    tolerance: float = 1e-4,
+) -> Any:
+    """A denoised image of the kind that came in.
+
+    Args:
+        image: an array (height, width[, 3]), uint8, uint16 or float; a tensor (batch, channel, height,
+            width); or a path, which comes back as an array of the file's number type.
+        model: ``"rof"``, ``"anisotropic_rof"`` or ``"whittaker_tikhonov"``.
+        weight: weight of the regulariser; by default it follows from the noise.
+        noise: the noise's standard deviation in the units of [0, 1] (25 grey levels: 25 / 255); by default
+            it is estimated.
+        solver: a solver or its name; by default one is chosen.
+        tolerance: relative tolerance of the certificate.
+
+    Raises:
+        NotSolvedError: the tolerance was not reached; ``error.solution.image`` is the best that was.
+        InputError, UnknownNameError, ViewError, ToleranceError: what the message says.
+
+    >>> import mindl as md
+    >>> noisy = np.full((32, 32), 128, dtype=np.uint8)
+    >>> bool((md.denoise(noisy) == noisy).all())
+    True
+    """
+    data, back = _incoming(image)
+    plan = plan_denoising(data, model=model, weight=weight, noise=noise)
+    return back(solve(plan, solver=solver, tolerance=tolerance).require().image)
+
+
+def inpaint(
+    image: Picture,
+    *,
+    mask: Mask | Array | PathLike | None = None,
+    damage: Mask | Array | PathLike | None = None,
+    model: str = "harmonic_inpainting",
+    solver: str | Solver[Any, Any] | None = None,
+    tolerance: float = 1e-4,
+) -> Any:
+    """An image with its unknown pixels filled in, of the kind that came in.
+
+    Args:
+        image: as for ``denoise``; what it holds at unknown pixels is ignored.
+        mask: true (white) = known pixel: an array, a tensor, or the path of a black and white image.
+        damage: the opposite, true (white) = to be filled. Give one of the two.
+        model: ``"harmonic_inpainting"``.
+        solver, tolerance: as for ``denoise``.
+
+    Raises:
+        MaskError: none or both given, another size, greys, or nothing known.
+        NotSolvedError: the tolerance was not reached.
+
+    >>> import mindl as md
+    >>> row = np.array([[0.0, 9.0, 1.0]])
+    >>> md.inpaint(row, mask=np.array([[True, False, True]]))
+    array([[0. , 0.5, 1. ]])
+    """
+    if (mask is None) == (damage is None):
+        raise MaskError("inpaint needs either mask= (true = known) or damage= (true = to be filled).")
+    marked = mask if mask is not None else damage
+    assert marked is not None
+    known = _as_mask(marked, damaged=damage is not None)
+    data, back = _incoming(image, known)
+    plan = plan_inpainting(data, known, model=model)
+    return back(solve(plan, solver=solver, tolerance=tolerance).require().image)
+
+
+def _incoming(image: Tensor | Array | PathLike, known: Mask | None = None) -> tuple[Image, Any]:
+    """The image as a tensor, and the way back to the kind it came in.
+
+    Values of an array at pixels that are not ``known`` count for nothing; NaN is common there.
+    """
+    if isinstance(image, Tensor):
+        return image, lambda result: result
+    if isinstance(image, (str, os.PathLike)):
+        picture = load(image)
+        return as_tensor(image), lambda result: to_numpy(result, picture.dtype)
+    array = np.asarray(image)
+    kind = array.dtype if array.dtype.kind in "uf" else np.dtype(np.float32)
+
+    def back(result: Tensor) -> Array:
+        return to_numpy(result, kind).reshape(array.shape)
+
+    if known is not None and known.shape[2:] == array.shape[:2]:
+        seen = known[0, 0].numpy().reshape(*array.shape[:2], *[1] * (array.ndim - 2))
+        array = np.where(seen, array, np.zeros((), array.dtype))
+    return as_tensor(array), back
+
+
+def _as_mask(value: Mask | Array | PathLike, *, damaged: bool) -> Mask:
+    if isinstance(value, Tensor):
+        if not damaged:
+            return value
+        return ~value if value.dtype == torch.bool else 1 - value
+    if isinstance(value, (str, os.PathLike)):
+        return read_mask(value, damage=damaged)
+    return mask_from_numpy(value, damage=damaged)

@@ -1,0 +1,149 @@
+"""Prove a saved answer again, with NumPy alone.
+
+    python -m mindl.verify ANSWER.npz
+
+This file stands on its own: it imports nothing of mindl, and can be read and copied by whoever wants to check
+an answer without trusting the program that made it. The answer holds the data f (and its SHA-256), the known
+pixels where there are any, the image u, a witness, and the claimed distances in grey levels (1/255).
+
+rof, anisotropic_rof    with p, |p| <= weight at every pixel, and u_p = f + div p, the duality gap
+                        G = sum(weight |grad u| - <grad u, p>) + |u - u_p|^2 / 2 proves, with d = |u - u_p|,
+                        |u - u*| <= (d + sqrt(4 G - d^2)) / 2; a second image v may serve as a stepping stone.
+whittaker_tikhonov      r = f - u + weight Laplace(u): |u - u*| <= |r|, in the mean square and in the maximum.
+harmonic_inpainting     r = Laplace(u) at unknown pixels; v with -Laplace(v) >= |r| there, v = 0 at the known
+                        ones, proves |u - u*| <= v pixel by pixel.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+EPSILON = float(np.finfo(np.float64).eps)
+COUPLED_AXES = {"Joint": (0, 1), "Channelwise": (1,), "Directional": (0,), "Separate": ()}
+
+
+def gradient(u: Array) -> Array:
+    """Forward differences, 0 across the boundary: (channel, 2, height, width), x first."""
+    p = np.zeros((u.shape[0], 2, *u.shape[1:]))
+    p[:, 0, :, :-1] = u[:, :, 1:] - u[:, :, :-1]
+    p[:, 1, :-1, :] = u[:, 1:, :] - u[:, :-1, :]
+    return p
+
+
+def divergence(p: Array) -> Array:
+    """Minus the adjoint of ``gradient``."""
+    q = np.zeros((p.shape[0], p.shape[2], p.shape[3]))
+    q[:, :, :-1] += p[:, 0, :, :-1]
+    q[:, :, 1:] -= p[:, 0, :, :-1]
+    q[:, :-1, :] += p[:, 1, :-1, :]
+    q[:, 1:, :] -= p[:, 1, :-1, :]
+    return q
+
+
+def magnitude(p: Array, coupling: str) -> Array:
+    """Norm of each coupled group, with all axes kept."""
+    return np.sqrt(np.sum(p * p, axis=COUPLED_AXES[coupling], keepdims=True))
+
+
+def _norm(x: Array) -> float:
+    return float(np.sqrt(np.sum(x * x)))
+
+
+def _rof_pair(u: Array, f: Array, p: Array, weight: float, coupling: str) -> tuple[float, float, Array]:
+    """(bound of |u - u*|, bound of |(u + u_p)/2 - u*|, the midpoint) for a feasible p."""
+    q = gradient(u)
+    variation = weight * float(np.sum(magnitude(q, coupling)))
+    field = max(variation - float(np.sum(q * p)), 0.0)
+    u_p = f + divergence(p)
+    d = _norm(u - u_p)
+    gap = field + d * d / 2
+    gap += 64 * EPSILON * (variation + _norm(u - f) ** 2 + d * (_norm(u - f) + 4 * _norm(p)))  # rounding
+    rest = max(4 * gap - d * d, 0.0)
+    return (d + rest**0.5) / 2, max(gap - d * d / 4, 0.0) ** 0.5, (u + u_p) / 2
+
+
+def _rof(answer: dict[str, Any], about: dict[str, Any]) -> tuple[float, float]:
+    u, f, p = answer["image"], answer["data"], answer["dual"]
+    weight, coupling = float(about["weight"]), str(about["coupling"])
+    p = p / np.maximum(magnitude(p, coupling) * (1 + 8 * EPSILON) / weight, 1)
+    distance = _rof_pair(u, f, p, weight, coupling)[0]
+    if "witness_image" in answer:
+        v = answer["witness_image"]
+        direct, middle, midpoint = _rof_pair(v, f, p, weight, coupling)
+        distance = min(distance, _norm(u - v) + direct, _norm(u - midpoint) + middle)
+    low, high = f.min(axis=(1, 2), keepdims=True), f.max(axis=(1, 2), keepdims=True)
+    return distance, min(distance, float(np.max(np.maximum(u - low, high - u))))
+
+
+def _tikhonov(answer: dict[str, Any], about: dict[str, Any]) -> tuple[float, float]:
+    u, f = answer["image"], answer["data"]
+    residual = f - u + float(about["weight"]) * divergence(gradient(u))
+    return _norm(residual), float(np.max(np.abs(residual)))
+
+
+def _harmonic(answer: dict[str, Any], about: dict[str, Any]) -> tuple[float, float]:
+    u, f, v = answer["image"], answer["data"], answer["supersolution"]
+    unknown = np.broadcast_to(~answer["mask"].astype(bool), u.shape)
+    if np.any((u != f) & ~unknown):
+        raise ValueError("a known pixel was changed: infinitely far from the model's solution")
+    if np.any(v[~unknown] != 0) or np.any(v < 0):
+        raise ValueError("the witness must be 0 at known pixels and nowhere negative")
+    residual = np.abs(divergence(gradient(u)))
+    slack = -divergence(gradient(v)) - residual
+    if np.any(slack[unknown] < 32 * EPSILON * float(v.max(initial=0))):
+        raise ValueError("the witness v does not cover the residual: -Laplace(v) >= |r| fails")
+    return _norm(v), float(v.max(initial=0))
+
+
+PROOFS = {
+    "rof": _rof,
+    "anisotropic_rof": _rof,
+    "whittaker_tikhonov": _tikhonov,
+    "harmonic_inpainting": _harmonic,
+}
+
+
+def verify(path: str) -> dict[str, Any]:
+    """Recompute what an answer proves: model, proved rms and maximum in grey levels, and the data's SHA-256.
+
+    Raises:
+        ValueError: damaged, altered, or proving less than it claims.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            stored = {name: file[name] for name in file.files}
+        about = json.loads(str(stored.pop("about")))
+        prove = PROOFS[about["model"]]
+        digest = hashlib.sha256(np.ascontiguousarray(stored["data"]).tobytes()).hexdigest()
+    except (OSError, KeyError, ValueError, EOFError) as error:
+        raise ValueError(f"{path} is no answer that can be read: {error}") from error
+    if digest != about["data_sha256"]:
+        raise ValueError(f"{path}: the data are not those that the answer was made for (SHA-256 differs)")
+    answer = {name: x if x.dtype == bool else x.astype(np.float64) for name, x in stored.items()}
+    shape = answer["data"].shape
+    if answer["image"].shape != shape or not all(bool(np.isfinite(x).all()) for x in answer.values()):
+        raise ValueError(f"{path}: image and data must have one shape and be finite")
+    try:
+        distance, maximum = prove(answer, about)
+    except (KeyError, ValueError, IndexError) as error:
+        raise ValueError(f"{path}: not proved: {error}") from error
+    rms, maximum = 255 * distance / answer["image"].size ** 0.5, 255 * maximum
+    for name, proved in (("rms", rms), ("maximum", maximum)):
+        if not proved <= about[name] * (1 + 1e-6) + 1e-9:
+            raise ValueError(f"{path}: claims {name} {about[name]:.6g} grey levels, but proves {proved:.6g} only")
+    return {"model": about["model"], "rms": rms, "maximum": maximum, "data_sha256": digest}
+
+
+if __name__ == "__main__":
+    try:
+        for name in sys.argv[1:]:
+            print(name, verify(name))
+    except ValueError as problem:
+        sys.exit(f"not verified: {problem}")
