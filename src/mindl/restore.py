@@ -81,7 +81,11 @@ def plan_inpainting(data: Image, mask: Mask, *, model: str = "harmonic_inpaintin
 
 
 def solve(
-    plan: Plan, *, solver: str | Solver[Any, Any] | None = None, tolerance: float = 1e-4, watch: Watch | None = None
+    plan: Plan,
+    *,
+    solver: str | Solver[Any, Any] | None = None,
+    tolerance: float = 1e-4,
+    watch: Watch | None = None,
 ) -> Solution:
     """Solve a plan, by a solver or its name.
 

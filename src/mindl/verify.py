@@ -49,7 +49,8 @@ def divergence(p: Array) -> Array:
 
 def magnitude(p: Array, coupling: str) -> Array:
     """Norm of each coupled group, with all axes kept."""
-    return np.sqrt(np.sum(p * p, axis=COUPLED_AXES[coupling], keepdims=True))
+    squares: Array = np.sum(p * p, axis=COUPLED_AXES[coupling], keepdims=True)
+    return np.sqrt(squares)
 
 
 def _norm(x: Array) -> float:

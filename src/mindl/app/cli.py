@@ -112,7 +112,8 @@ def compare(
     inputs: options.Inputs,
     noise: options.Noise = None,
     known: Annotated[
-        float | None, typer.Option(parser=fraction, metavar="SHARE", help="Hide all but this share: inpainting.")
+        float | None,
+        typer.Option(parser=fraction, metavar="SHARE", help="Hide all but this share: inpainting."),
     ] = None,
     mask: options.MaskFile = None,
     damage: options.DamageFile = None,

@@ -88,7 +88,7 @@ def _problem(photo: Image, wish: Comparison) -> tuple[list[tuple[Variational, st
             mask = read_mask(marked, damage=wish.damage is not None)
         else:
             assert wish.known is not None
-            mask = random_mask(*photo.shape[2:], wish.known, seed=wish.seed)
+            mask = random_mask(photo.shape[2], photo.shape[3], wish.known, seed=wish.seed)
         plans = [plan_inpainting(photo, mask, model=name) for name in INPAINTING]
         told = f"{plans[0].why}; the photograph is what is to be found again"
         return [(plan.model, plan.why) for plan in plans], photo, told

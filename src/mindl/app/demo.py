@@ -9,7 +9,7 @@ import torch
 from mindl.app.report import Progress, Row, print_rows, say
 from mindl.core.errors import OutputError
 from mindl.images import GaussianNoise, coffee, psnr, random_mask, write
-from mindl.models import DualWitness, Supersolution, harmonic_inpainting
+from mindl.models import Supersolution, harmonic_inpainting
 from mindl.plot import Panel, gallery_figure, save_figure
 from mindl.restore import plan_denoising
 from mindl.solvers import ConjugateGradient, PrimalDual, Stop, minimise, write_answer
@@ -32,7 +32,7 @@ def demo(folder: Path, *, quiet: bool, as_json: bool) -> int:
     with Progress("denoising", quiet=quiet) as progress:
         denoised = minimise(plan.model, PrimalDual(), stop=Stop(DENOISED_TO), watch=progress)
 
-    mask = random_mask(*photo.shape[2:], KNOWN, seed=1)
+    mask = random_mask(photo.shape[2], photo.shape[3], KNOWN, seed=1)
     model = harmonic_inpainting(photo, mask)
     with Progress("inpainting", quiet=quiet) as progress:
         filled = minimise(model, ConjugateGradient(), stop=Stop(FILLED_TO), watch=progress)
@@ -55,9 +55,8 @@ def demo(folder: Path, *, quiet: bool, as_json: bool) -> int:
         _given("5 % of the pixels", None),
         Row.of(filled, "", "every pixel proved", float(psnr(filled.image, photo))),
     ]
-    assert isinstance(denoised.certificate.witness, DualWitness)
-    error = filled.certificate.witness
-    assert isinstance(error, Supersolution)
+    proved = filled.certificate.witness
+    assert isinstance(proved, Supersolution)
     figure = gallery_figure(
         [
             Panel(photo, "photograph", "600 x 400, Rachel Michetti, CC0"),
@@ -65,14 +64,17 @@ def demo(folder: Path, *, quiet: bool, as_json: bool) -> int:
             Panel(denoised.image, "rof, primal-dual", _caption(rows[1])),
             Panel(known, "5 % of the pixels", "chosen at random"),
             Panel(filled.image, "harmonic inpainting, CG", _caption(rows[3])),
-            Panel(error.values, "proved error of each pixel", "grey levels of 255", is_map=True),
+            Panel(proved.values, "proved error of each pixel", "grey levels of 255", is_map=True),
         ],
         columns=3,
     )
     save_figure(figure, folder / "demo.png")
     print_rows(rows, as_json=as_json, quiet=quiet)
-    say(f"\nImages, answers and the figure demo.png are in {folder}/. Prove an answer again, with NumPy alone:\n"
-        f"  mindl verify {folder}/rof.answer.npz", quiet=quiet or as_json)
+    say(
+        f"\nImages, answers and the figure demo.png are in {folder}/. Prove an answer again, with NumPy alone:\n"
+        f"  mindl verify {folder}/rof.answer.npz",
+        quiet=quiet or as_json,
+    )
     return 0 if denoised.outcome.certified and filled.outcome.certified else 3
 
 

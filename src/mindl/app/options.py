@@ -23,7 +23,8 @@ Output = Annotated[
 ]
 Model = Annotated[str, typer.Option("--model", help="The model; an unknown name lists what there is.")]
 Weight = Annotated[
-    float | None, typer.Option(parser=fraction, metavar="NUMBER", help="Weight of the model; larger is smoother.")
+    float | None,
+    typer.Option(parser=fraction, metavar="NUMBER", help="Weight of the model; larger is smoother."),
 ]
 Noise = Annotated[
     float | None,

@@ -37,9 +37,7 @@ def jobs(inputs: list[Path], output: Path, *, overwrite: bool) -> list[Job]:
             f"Several inputs need a folder for OUT, and {output} is none: create it first (mkdir {output})."
         )
     if not output.is_dir() and not output.parent.is_dir():
-        raise OutputError(
-            f"Cannot write {output}: the folder {output.parent} does not exist; create it first."
-        )
+        raise OutputError(f"Cannot write {output}: the folder {output.parent} does not exist; create it first.")
     found = [Job(source, output / _named(source) if output.is_dir() else output) for source in sources]
     taken: dict[Path, Path] = {}
     for job in found:

@@ -42,14 +42,10 @@ def denoise(
     """Denoise every input; the exit status."""
     probe = plan_denoising(torch.zeros(1, 1, 1, 1), model=model, weight=weight, noise=noise)
     _check(probe, settings)
-    return _each(
-        inputs, settings, lambda data: plan_denoising(data, model=model, weight=weight, noise=noise)
-    )
+    return _each(inputs, settings, lambda data: plan_denoising(data, model=model, weight=weight, noise=noise))
 
 
-def inpaint(
-    inputs: list[Path], settings: Settings, *, model: str, mask: Path | None, damage: Path | None
-) -> int:
+def inpaint(inputs: list[Path], settings: Settings, *, model: str, mask: Path | None, damage: Path | None) -> int:
     """Fill the unknown pixels of every input; the exit status."""
     if (mask is None) == (damage is None):
         raise MaskError("Give either --mask M (white = known) or --damage M (white = to be filled).")

@@ -6,7 +6,7 @@ magnitudes keep all five dimensions, so that they multiply the field.
 
 from __future__ import annotations
 
-from abc import ABC
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -21,9 +21,9 @@ from mindl.calculus.safe import safe_sqrt
 class Coupling(ABC):
     """Groups the entries of a field at each pixel."""
 
+    @abstractmethod
     def groups(self, field: Tensor) -> tuple[Tensor, ...]:
         """The summands of a squared magnitude: views of ``field`` that are added in this order."""
-        raise NotImplementedError
 
     def total(self, field: Tensor) -> Tensor:
         """Sum of the entries of each group."""
@@ -52,9 +52,7 @@ class Joint(Coupling):
 
     def groups(self, field: Tensor) -> tuple[Tensor, ...]:
         """One group."""
-        return tuple(
-            field[:, c : c + 1, k : k + 1] for c in range(field.shape[1]) for k in range(field.shape[2])
-        )
+        return tuple(field[:, c : c + 1, k : k + 1] for c in range(field.shape[1]) for k in range(field.shape[2]))
 
 
 class Channelwise(Coupling):

@@ -19,6 +19,7 @@ What is read, and what is refused:
 from __future__ import annotations
 
 import io
+import logging
 import os
 import zlib
 from dataclasses import dataclass, replace
@@ -46,6 +47,8 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 READABLE = (*SUFFIXES, ".bmp", ".gif", ".webp", ".ppm", ".pgm")
 FAR_OUTSIDE = 16.0
 """Float values beyond this are taken for another scale: noise of sigma 1 stays below 7."""
+
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # errors say it; no second voice
 
 _TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _EXIF_ORIENTATION = 274
@@ -172,11 +175,12 @@ def load(path: PathLike) -> Picture:
         raise
     except PIL.UnidentifiedImageError:
         raise ImageFileError(f"{path} is not an image that mindl can read.") from None
-    except (OSError, ValueError, SyntaxError, RuntimeError, EOFError, KeyError, IndexError, TypeError) as error:
-        # The decoders report damage by many types; whatever it was, the file could not be decoded.
-        raise ImageFileError(f"{path} is damaged or truncated: {error}.") from error
     except pillow.DecompressionBombError as error:
         raise ImageFileError(f"{path} is too large: {error}.") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever three decoders throw at damage, it is damage
+        raise ImageFileError(f"{path} is damaged or truncated: {error}.") from error
     turns, mirrored = _TURNS.get(orientation, (0, False))
     array = np.rot90(array, turns)
     if mirrored:
@@ -267,8 +271,9 @@ def _decode(content: bytes, path: PathLike) -> tuple[Array, bytes | None, int]:
     if content[:4] in _TIFF:
         return _decode_tiff(content, path)
     with pillow.open(io.BytesIO(content)) as picture:
-        if getattr(picture, "n_frames", 1) > 1:
-            raise ImageFileError(f"{path} holds {picture.n_frames} frames: save the one that is meant.")
+        frames = getattr(picture, "n_frames", 1)
+        if frames > 1:
+            raise ImageFileError(f"{path} holds {frames} frames: save the one that is meant.")
         profile = picture.info.get("icc_profile")
         orientation = int(picture.getexif().get(_EXIF_ORIENTATION, 1))
         if picture.format == "PNG" and content[24] == 16:  # the header's bit depth
@@ -292,9 +297,11 @@ def _decode(content: bytes, path: PathLike) -> tuple[Array, bytes | None, int]:
 
 def _decode_tiff(content: bytes, path: PathLike) -> tuple[Array, bytes | None, int]:
     with tifffile.TiffFile(io.BytesIO(content)) as tiff:
-        if len(tiff.pages) != 1:
+        if not tiff.pages:
+            raise ImageFileError(f"{path} is damaged: it holds no image.")
+        if len(tiff.pages) > 1:
             raise ImageFileError(f"{path} holds {len(tiff.pages)} pages: save the one that is meant.")
-        page = tiff.pages[0]
+        page: Any = tiff.pages[0]
         photometric = page.photometric.name
         array: Array = page.asarray()
         tags = page.tags
@@ -348,6 +355,7 @@ def _encode(array: Array, suffix: str, profile: bytes | None) -> bytes:
             metadata=None,
         )
         return buffer.getvalue()
+    array = np.ascontiguousarray(array)
     if array.dtype == np.uint16:
         if profile is None:
             return bytes(imagecodecs.png_encode(array))

@@ -182,8 +182,10 @@ def as_mask(mask: object, data: Image) -> Mask:
         if bool(((mask != 0) & (mask != 1)).any()):
             raise MaskError("A mask holds 1 (known) and 0 (to be filled) and nothing between; got other values.")
         mask = mask == 1
-    if mask.ndim != 4 or any(m not in (1, d) for m, d in zip(mask.shape[:2], data.shape[:2], strict=True)) or (
-        mask.shape[2:] != data.shape[2:]
+    if (
+        mask.ndim != 4
+        or any(m not in (1, d) for m, d in zip(mask.shape[:2], data.shape[:2], strict=True))
+        or (mask.shape[2:] != data.shape[2:])
     ):
         raise MaskError(
             f"The mask {tuple(mask.shape)} does not fit the image {tuple(data.shape)}: it must have the same "

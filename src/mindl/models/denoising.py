@@ -85,7 +85,6 @@ DENOISING: dict[str, Callable[..., Variational]] = {
 """The denoising models by name."""
 
 
-
 def weight_for_noise(name: str, noise: float, channels: int) -> float:
     r"""The weight that a model needs for noise of standard deviation sigma, by rule of thumb.
 
@@ -110,7 +109,7 @@ def weight_for_noise(name: str, noise: float, channels: int) -> float:
         raise InputError(f"weight_for_noise(noise={noise}) must be above 0 and finite.")
     grey_levels, colour = 255 * noise, channels > 1
     if name == "whittaker_tikhonov":
-        return (0.0113 if colour else 0.0074) * grey_levels**1.5
+        return (0.0113 if colour else 0.0074) * math.pow(grey_levels, 1.5)
     base, slope = _TOTAL_VARIATION_RULES[name][colour]
     return noise * max(base + slope * math.log(grey_levels), 0.05)
 

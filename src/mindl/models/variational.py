@@ -17,7 +17,15 @@ from mindl.core.arrays import Dual, Image, PerImage, PerImageFlag, Weight, check
 from mindl.core.errors import ViewError
 from mindl.core.reduce import total
 from mindl.models.data_terms import ConvexData, DataTerm
-from mindl.models.views import Energy, LinearSystem, Local, Model, MonotoneSystem, SaddlePoint, SmoothEnergy, V
+from mindl.models.views import (
+    Energy,
+    Local,
+    Model,
+    MonotoneSystem,
+    SaddlePoint,
+    SmoothEnergy,
+    V,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,7 +247,7 @@ class _Saddle(_View, SaddlePoint):
     """D and psi convex: the dual side comes from the data term and the penaliser."""
 
     @property
-    def operator(self) -> Operator:  # type: ignore[override]
+    def operator(self) -> Operator:
         return self.model.operator
 
     @property
@@ -286,9 +294,7 @@ class _Saddle(_View, SaddlePoint):
         return data.amin(dim=2)[..., None, None], data.amax(dim=2)[..., None, None]
 
 
-_VIEWS: dict[
-    type[Model], tuple[Callable[[Variational], str | None], Callable[[Variational], Model]]
-] = {
+_VIEWS: dict[type[Model], tuple[Callable[[Variational], str | None], Callable[[Variational], Model]]] = {
     MonotoneSystem: (_not_linear, _Linear),
     SmoothEnergy: (_not_smooth, _Smooth),
     SaddlePoint: (_no_saddle_point, _Saddle),

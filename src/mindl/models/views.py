@@ -177,7 +177,10 @@ class MonotoneSystem(LinearSystem):
 class SaddlePoint(Energy):
     r"""A convex model :math:`\min_u D(u) + F(Ku) = \min_u \max_p D(u) + \langle Ku, p\rangle - F^*(p)`."""
 
-    operator: Operator
+    @property
+    @abstractmethod
+    def operator(self) -> Operator:
+        """K."""
 
     @property
     @abstractmethod
@@ -229,7 +232,10 @@ class SaddlePoint(Energy):
 class Local(ABC):
     """A model that looks only ``radius`` pixels far: it can be judged and solved strip by strip."""
 
-    radius: int
+    @property
+    @abstractmethod
+    def radius(self) -> int:
+        """How many pixels far."""
 
     @abstractmethod
     def crop(self, top: int, bottom: int, dtype: torch.dtype | None = None) -> Self:

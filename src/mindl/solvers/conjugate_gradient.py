@@ -101,7 +101,9 @@ class ConjugateGradient(Solver[LinearSystem, ConjugateGradientState]):
             residual = -_true_gradient(view, anchor).to(residual.dtype)
         squared = inner(residual, residual)
         direction = residual + d * per_image(_quotient(squared, state.squared), d)
-        return ConjugateGradientState(anchor, correction, residual, direction, squared, state.floor, state.count + 1)
+        return ConjugateGradientState(
+            anchor, correction, residual, direction, squared, state.floor, state.count + 1
+        )
 
     def advance(self, view: LinearSystem, state: ConjugateGradientState, n: int) -> ConjugateGradientState:
         """The same in place: two buffers for all ``n`` steps."""

@@ -74,9 +74,7 @@ def minimise(
     stop.check(first.image.dtype)
     differentiate.check(view)
     with torch.set_grad_enabled(differentiate.through_steps):
-        run = iterate(
-            view, solver, first, stop=stop, watch=watch, in_place=not differentiate.through_steps
-        )
+        run = iterate(view, solver, first, stop=stop, watch=watch, in_place=not differentiate.through_steps)
     image = differentiate.attach(view, run.image)
     with torch.no_grad():
         certificate = _final_certificate(view, run)
@@ -211,5 +209,3 @@ def _outcomes(run: Run, stop: Stop, certificate: Certificate) -> tuple[Outcome, 
 
     flags = (run.met, proved, run.stuck, run.diverged)
     return tuple(one(*values) for values in zip(*(flag.tolist() for flag in flags), strict=True))
-
-

@@ -43,7 +43,8 @@ class GradientDescent(Solver[Energy, GradientDescentState]):
     .. math:: E(u - \tau g) \le E(u) - 10^{-4}\, \tau |g|^2 .
 
     Where the decrease drowns in the rounding of E, the slope beyond the step decides instead (the approximate
-    Wolfe condition). An image for which 40 halvings do not suffice is stuck: at a minimiser up to rounding, or at a kink.
+    Wolfe condition). An image for which 40 halvings do not suffice is stuck: at a minimiser up to rounding, or
+    at a kink.
 
     Args:
         step_size: a fixed tau; by default 1/l or the line search.
@@ -51,8 +52,8 @@ class GradientDescent(Solver[Energy, GradientDescentState]):
     Raises:
         InputError: not above 0, or 2/l and more, where l is known: unstable.
 
-    Source: Armijo, Pacific J. Math. 16 (1966); Hager and Zhang, SIAM J. Optim. 16 (2005), (4.1); Nesterov, Introductory lectures on convex optimization (2004),
-    section 1.2.3.
+    Source: Armijo, Pacific J. Math. 16 (1966); Hager and Zhang, SIAM J. Optim. 16 (2005), (4.1); Nesterov,
+    Introductory lectures on convex optimization (2004), section 1.2.3.
 
     >>> import mindl as md
     >>> class Tied(md.Energy):

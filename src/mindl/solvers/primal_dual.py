@@ -116,9 +116,7 @@ class PrimalDual(Solver[SaddlePoint, PrimalDualState]):
             torch.sub(spare, image, out=extrapolated).mul_(theta).add_(spare)
             image, spare = spare, image
             tau, sigma = theta * tau, sigma / theta
-        return replace(
-            state, image=image, extrapolated=extrapolated, dual=dual, primal_step=tau, dual_step=sigma
-        )
+        return replace(state, image=image, extrapolated=extrapolated, dual=dual, primal_step=tau, dual_step=sigma)
 
     def candidate(self, view: SaddlePoint, state: PrimalDualState) -> Candidate:
         """u and p."""

@@ -20,7 +20,7 @@ from mindl.models.certificate import (
     verify,
 )
 from mindl.models.views import LinearSystem, Local, Model, MonotoneSystem, SaddlePoint
-from mindl.solvers.correction import Correction, iterates
+from mindl.solvers.correction import Correction, iterates, solve
 from mindl.solvers.primal_dual import PrimalDual
 from mindl.solvers.solution import Solution
 
@@ -122,33 +122,30 @@ def _supersolution(view: MonotoneSystem, image: Image, effort: int) -> Supersolu
         ones = torch.where(view.free, ones, 0)
     residual = view.gradient(image.double()).abs()
     peak = residual.flatten(1).amax(dim=1)
-    lift, floor = _ones_covered(view, ones, effort)
-    if lift is None:
+    covering = _covering(view, ones, effort)
+    if covering is None:
         return None
+    lift, floor = covering
     # A few units more than needed, so that rounding in the verifier's own product cannot break it.
     slack = 1 + 1e-9
     plain = lift * per_image(peak * slack / floor, lift)
-    fine = torch.zeros_like(plain)
-    for fine, relative in iterates(Correction(view.apply, residual), effort):
-        if bool((relative <= 0.03).all()):
-            break
-    deficit = _largest_deficit(view.apply(fine), residual, ones)
-    fine = fine + lift * per_image((deficit + peak * 1e-9) * slack / floor, lift)
+    approximate = solve(Correction(view.apply, residual), tolerance=0.03, steps=effort)
+    deficit = _largest_deficit(view.apply(approximate), residual, ones)
+    fine = approximate + lift * per_image((deficit + peak * 1e-9) * slack / floor, lift)
     return Supersolution(torch.minimum(plain, fine))
 
 
-def _ones_covered(
-    view: LinearSystem, ones: Tensor, effort: int
-) -> tuple[Image, PerImage] | tuple[None, None]:
-    """w with A w >= floor > 0 for every image, or nothing if ``effort`` steps do not suffice."""
+def _covering(view: LinearSystem, ones: Tensor, effort: int) -> tuple[Image, PerImage] | None:
+    """w and the positive minimum of A w over the free pixels; None if ``effort`` steps find none."""
+    lift, floor = ones, torch.zeros(ones.shape[0], dtype=ones.dtype)
     for lift, relative in iterates(Correction(view.apply, ones), effort):
-        if not bool((relative <= 0.1).all()):
-            continue
+        if bool((relative <= 0.1).all()):
+            floor = 1 - _largest_deficit(view.apply(lift), ones, ones)
+            if bool((floor > 0.5).all()):
+                break
+    else:
         floor = 1 - _largest_deficit(view.apply(lift), ones, ones)
-        if bool((floor > 0.5).all()):
-            return lift, floor
-    floor = 1 - _largest_deficit(view.apply(lift), ones, ones)
-    return (lift, floor) if bool((floor > 0).all()) else (None, None)
+    return (lift, floor) if bool((floor > 0).all()) else None
 
 
 def _largest_deficit(covered: Tensor, wanted: Tensor, ones: Tensor) -> PerImage:

@@ -1,0 +1,172 @@
+"""Contracts that every model, solver and operator keeps: call them on your own classes.
+
+Each check raises an ``AssertionError`` that says what was expected and what was found.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mindl.calculus import Operator
+from mindl.core.arrays import Image
+from mindl.core.reduce import inner, norm
+from mindl.models.candidate import Candidate
+from mindl.models.views import Energy, LinearSystem, Model, SaddlePoint
+from mindl.solvers import Solver, Stop, minimise
+
+SIZES = ((1, 1), (1, 5), (4, 1), (3, 4), (7, 5))
+
+
+def _random(*shape: int, seed: int = 0) -> Tensor:
+    return torch.rand(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def _claim(holds: object, text: str) -> None:
+    if not bool(holds):
+        raise AssertionError(text)
+
+
+def check_operator(operator: Operator, channels: int = 2) -> None:
+    """Adjoint, in-place twins and the norm's bound, on sizes from one pixel up.
+
+    >>> import mindl as md
+    >>> check_operator(md.calculus.Gradient())
+    """
+    for height, width in SIZES:
+        where = f"{operator!r} on {height} x {width}"
+        u = _random(2, channels, height, width)
+        field = operator(u)
+        p = _random(*field.shape, seed=1) - 0.5
+        left, right = inner(field, p), inner(u, operator.adjoint(p))
+        scale = norm(field) * norm(p) + norm(u) * norm(operator.adjoint(p))
+        _claim(((left - right).abs() <= 1e-13 * scale).all(), f"{where}: <L u, p> differs from <u, L^T p>")
+        gram = operator.adjoint(field)
+        _claim(torch.allclose(operator.gram(u), gram, atol=1e-12), f"{where}: gram(u) is not L^T L u")
+        bound = operator.norm_squared(height, width)
+        _claim((inner(field, field) <= bound * inner(u, u) + 1e-12).all(), f"{where}: |L u|^2 > {bound} |u|^2")
+        junk = torch.full_like(field, 7.0), torch.full_like(u, 7.0), torch.full_like(u, 7.0)
+        _claim(torch.equal(operator(u, out=junk[0]), field), f"{where}: out= gives another L u")
+        _claim(
+            torch.allclose(operator.adjoint(p, out=junk[1]), operator.adjoint(p), atol=1e-13),
+            f"{where}: out= gives another L^T p",
+        )
+        _claim(
+            torch.allclose(operator.gram(u, out=junk[1], scratch=junk[2]), gram, atol=1e-12),
+            f"{where}: out= gives another L^T L u",
+        )
+
+
+def check_model(model: Model, like: Image | None = None) -> None:
+    """Energies per image, gradients against differences, convexity and duality as the views promise.
+
+    Args:
+        model: a model with float64 data.
+        like: an image of the right shape, for a model that names no start.
+
+    >>> import mindl as md
+    >>> check_model(md.models.rof(torch.rand(2, 1, 4, 5, dtype=torch.float64), weight=0.1))
+    """
+    start = model.start() if like is None else like
+    u = model.project(start + 0.3 * (_random(*start.shape, seed=2) - 0.5))
+    _claim(model.admissible(u).all(), f"{model.title}.project(u) is not admissible")
+    _claim(torch.equal(model.project(u), u), f"{model.title}.project is not idempotent")
+    energy = model.view(Energy)
+    values = energy.checked_energy(u)
+    _claim(torch.isfinite(values).all(), f"{model.title}.energy is not finite at an admissible image")
+    for b in range(u.shape[0]):
+        mixed = torch.where(torch.arange(u.shape[0]).reshape(-1, 1, 1, 1) == b, u, start)
+        _claim(
+            energy.checked_energy(mixed)[b] == values[b],
+            f"{model.title}: the energy of an image depends on its batch mates",
+        )
+    _check_gradient(energy, u)
+    if model.why_not(SaddlePoint) is None:
+        _check_saddle_point(model.view(SaddlePoint), u)
+    if model.why_not(LinearSystem) is None:
+        _check_linear_system(model.view(LinearSystem), u)
+
+
+def _check_gradient(energy: Energy, u: Image) -> None:
+    """Central differences along random directions, where the energy is smooth at u."""
+    gradient = energy.gradient(u)
+    _claim(torch.isfinite(gradient).all(), f"{energy.title}.gradient is not finite")
+    for seed in range(3):
+        direction = energy.project(u + _random(*u.shape, seed=10 + seed) - 0.5) - u
+        h = 1e-6
+        difference = (energy.energy(u + h * direction) - energy.energy(u - h * direction)) / (2 * h)
+        slope = inner(gradient, direction)
+        scale = norm(gradient) * norm(direction) + 1e-3
+        _claim(
+            ((difference - slope).abs() <= 1e-5 * scale).all(),
+            f"{energy.title}: <gradient, d> is {slope.tolist()}, differences say {difference.tolist()}",
+        )
+
+
+def _check_saddle_point(view: SaddlePoint, u: Image) -> None:
+    p = view.feasible(_random(*view.operator(u).shape, seed=3) - 0.5)
+    _claim((view.field_gap(u, p) >= -1e-14).all(), f"{view.title}: F(K u) + F*(p) - <K u, p> is negative")
+    _claim((view.data_gap(u, p) >= -1e-14).all(), f"{view.title}: D(u) + D*(-K^T p) + <K u, p> is negative")
+    step = 0.7
+    near = view.prox_data(u, step)
+    for seed in range(3):
+        other = near + 0.01 * (_random(*u.shape, seed=20 + seed) - 0.5)
+
+        def moreau(v: Tensor) -> Tensor:
+            zero = torch.zeros_like(p)
+            away = v - u
+            return view.data_gap(v, zero).sum() + inner(away, away).sum() / (2 * step)
+
+        _claim(moreau(near) <= moreau(other) + 1e-12, f"{view.title}.prox_data is not the minimiser")
+
+
+def _check_linear_system(view: LinearSystem, u: Image) -> None:
+    d = view.project(u + 1) - view.project(u)
+    e = view.project(u * u) - view.project(u)
+    _claim(
+        torch.allclose(inner(view.apply(d), e), inner(d, view.apply(e)), rtol=1e-12, atol=1e-12),
+        f"{view.title}: A is not symmetric",
+    )
+    _claim((inner(view.apply(d), d) >= 0).all(), f"{view.title}: A is not positive semidefinite")
+    linear = view.gradient(u) + view.apply(e)
+    _claim(torch.allclose(view.gradient(u + e), linear, atol=1e-12), f"{view.title}: the gradient is not A u - b")
+    bound = torch.as_tensor(view.lipschitz or torch.inf, dtype=torch.float64).flatten()
+    _claim((norm(view.apply(d)) <= bound * norm(d) + 1e-12).all(), f"{view.title}: |A d| > lipschitz |d|")
+
+
+def check_solver(solver: Solver[Any, Any], model: Model, steps: int = 7) -> None:
+    """``step`` is pure, ``advance`` is its twin, and an image in a batch is treated as alone.
+
+    Args:
+        solver: the solver.
+        model: a model that it accepts, with float32 or float64 data.
+        steps: how many are compared.
+
+    >>> import mindl as md
+    >>> check_solver(md.solvers.PrimalDual(), md.models.rof(torch.rand(1, 1, 6, 5), weight=0.1))
+    """
+    view = model.view(solver.accepts)
+    start = Candidate(model.start())
+    before = start.image.clone()
+    pure = solver.begin(view, start)
+    again = solver.begin(view, start)
+    for _ in range(steps):
+        image = solver.candidate(view, pure).image.clone()
+        following = solver.step(view, pure)
+        _claim(torch.equal(solver.candidate(view, pure).image, image), f"{solver!r}.step changes its argument")
+        pure = following
+    with torch.no_grad():
+        fast = solver.advance(view, again, steps)
+    _claim(torch.equal(start.image, before), f"{solver!r} changes the start")
+    one, other = solver.candidate(view, pure).image, solver.candidate(view, fast).image
+    tolerance = 100 * torch.finfo(one.dtype).eps
+    _claim(
+        torch.allclose(one, other, rtol=tolerance, atol=tolerance),
+        f"{solver!r}: step and advance differ by {float((one - other).abs().max()):.2g} after {steps} steps",
+    )
+    solution = minimise(model, solver, stop=Stop(1e-3, steps=500))
+    _claim(solution.image.shape == before.shape, f"{solver!r} changes the shape")
+    _claim(solution.image.dtype == before.dtype, f"{solver!r} changes the type")
+    _claim(torch.isfinite(solution.image).all(), f"{solver!r} returns values that are not finite")

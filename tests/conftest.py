@@ -1,0 +1,34 @@
+"""Shared by all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "mindl",
+    deadline=None,  # speed is never asserted
+    max_examples=25,
+    derandomize=bool(os.environ.get("CI")),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("mindl")
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+"""Measuring data that is not part of the project; tests that use it skip where it is absent."""
+
+
+@pytest.fixture
+def bsd68() -> list[Path]:
+    files = sorted((SHARED / "bsd68").glob("*.png"))
+    if not files:
+        pytest.skip("the BSD68 images are not here")
+    return files
+
+
+def random_image(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
