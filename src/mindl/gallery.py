@@ -35,7 +35,7 @@ def rof_step(dtype: torch.dtype = torch.float64) -> Problem:
     """A step of height 1 on a line: w / n1 is lost on its left side, w / n2 on its right."""
     left, right, weight = 5, 9, 0.3
     data = torch.cat([torch.zeros(left, dtype=dtype), torch.ones(right, dtype=dtype)]).reshape(1, 1, 1, -1)
-    solution = torch.where(data == 0, weight / left, 1 - weight / right)
+    solution = torch.where(data == 0, data + weight / left, data - weight / right)
     return Problem("rof, step on a line", rof(data, weight), solution, "calibrable sets: h - w P(S) / |S|")
 
 
@@ -45,7 +45,7 @@ def rof_square(dtype: torch.dtype = torch.float64) -> Problem:
     data = torch.zeros(1, 1, size, size, dtype=dtype)
     data[..., 6 : 6 + width, 7 : 7 + width] = 1
     ground = weight * 4 * width / (size * size - width * width)
-    solution = torch.where(data == 1, 1 - 4 * weight / width, ground)
+    solution = torch.where(data == 1, data - 4 * weight / width, data + ground)
     return Problem(
         "anisotropic rof, square",
         anisotropic_rof(data, weight),

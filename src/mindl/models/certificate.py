@@ -249,10 +249,7 @@ def _range_bound(view: SaddlePoint, image: Image) -> PerImage:
 
 def _linear_system(view: LinearSystem, image: Image, witness: Supersolution | None) -> Certificate:
     energy = view.energy(image)
-    bound_a = view.lipschitz
-    stiffness = bound_a.double().flatten() if isinstance(bound_a, Tensor) else float(bound_a or 1.0)
-    # |A u - b| consists of differences that are at most sqrt(2 E) each, times at most the norm of A.
-    slip = 64 * EPSILON * (2 * energy * torch.clamp(torch.as_tensor(stiffness), min=1.0)).sqrt()
+    slip = residual_rounding(view, energy)
     squared = torch.zeros_like(energy)
     peak = torch.zeros_like(energy)
     margin = torch.full_like(energy, torch.inf)
@@ -271,11 +268,11 @@ def _linear_system(view: LinearSystem, image: Image, witness: Supersolution | No
     distance = residual_norm / view.modulus if view.modulus > 0 else torch.full_like(energy, torch.inf)
     maximum = distance
     if isinstance(view, MonotoneSystem):
-        maximum = torch.minimum(maximum, (peak + slip) * view.inverse_bound)
+        if math.isfinite(view.inverse_bound):
+            maximum = torch.minimum(maximum, (peak + slip) * view.inverse_bound)
         if witness is not None:
-            # A v itself is rounded: it may be wrong by a few units of the largest value that enters it.
             height = largest(witness.values)
-            holds = margin >= slip + 32 * EPSILON * (1 + torch.as_tensor(stiffness)) * height
+            holds = margin >= slip + product_rounding(view, height)
             maximum = torch.where(holds, torch.minimum(maximum, height), maximum)
             distance = torch.where(holds, torch.minimum(distance, norm(witness.values)), distance)
     legal = torch.isfinite(energy)
@@ -288,6 +285,25 @@ def _linear_system(view: LinearSystem, image: Image, witness: Supersolution | No
         rigorous=True,
         witness=witness,
     )
+
+
+def residual_rounding(view: LinearSystem, energy: PerImage) -> PerImage:
+    """How far a computed entry of A u - b may be off, in float64.
+
+    It consists of differences that are at most sqrt(2 E) each, times at most the norm of A.
+    """
+    return 64 * EPSILON * (2 * energy * _stiffness(view).clamp(min=1.0)).sqrt()
+
+
+def product_rounding(view: LinearSystem, height: PerImage) -> PerImage:
+    """How far a computed entry of A v may be off for |v| <= height: a few units of what enters it."""
+    return 32 * EPSILON * (1 + _stiffness(view)) * height
+
+
+def _stiffness(view: LinearSystem) -> Tensor:
+    """A bound of the norm of A."""
+    bound = view.lipschitz
+    return torch.as_tensor(1.0 if bound is None else bound, dtype=torch.float64).flatten()
 
 
 def _energy(view: Energy, image: Image) -> Certificate:

@@ -16,7 +16,9 @@ from mindl.models.certificate import (
     DualWitness,
     Supersolution,
     Witness,
+    product_rounding,
     proving_view,
+    residual_rounding,
     verify,
 )
 from mindl.models.views import LinearSystem, Local, Model, MonotoneSystem, SaddlePoint
@@ -126,13 +128,15 @@ def _supersolution(view: MonotoneSystem, image: Image, effort: int) -> Supersolu
     if covering is None:
         return None
     lift, floor = covering
-    # A few units more than needed, so that rounding in the verifier's own product cannot break it.
-    slack = 1 + 1e-9
-    plain = lift * per_image(peak * slack / floor, lift)
+    plain = lift * per_image(peak / floor, lift)
     approximate = solve(Correction(view.apply, residual), tolerance=0.03, steps=effort)
     deficit = _largest_deficit(view.apply(approximate), residual, ones)
-    fine = approximate + lift * per_image((deficit + peak * 1e-9) * slack / floor, lift)
-    return Supersolution(torch.minimum(plain, fine))
+    fine = approximate + lift * per_image(deficit / floor, lift)
+    values = torch.minimum(plain, fine)
+    # Lifted a little more than needed, so that rounding in the verifier's own sums cannot break it.
+    height = values.flatten(1).amax(dim=1)
+    slack = 2 * (residual_rounding(view, view.energy(image)) + product_rounding(view, height)) + 1e-12 * peak
+    return Supersolution(values + lift * per_image(slack / floor, lift))
 
 
 def _covering(view: LinearSystem, ones: Tensor, effort: int) -> tuple[Image, PerImage] | None:
