@@ -8,7 +8,16 @@ from conftest import random_image
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mindl.calculus import Channelwise, Directional, Gradient, Joint, Quadratic, Separate, TotalVariation, safe_sqrt
+from mindl.calculus import (
+    Channelwise,
+    Directional,
+    Gradient,
+    Joint,
+    Quadratic,
+    Separate,
+    TotalVariation,
+    safe_sqrt,
+)
 
 COUPLINGS = [Joint(), Channelwise(), Directional(), Separate()]
 PENALISERS = [Quadratic(), TotalVariation()]

@@ -60,9 +60,11 @@ def test_imports_run_downwards(path: Path) -> None:
         if not name.startswith("mindl."):
             continue
         other = name.split(".")[1]
-        if other == room or other in OPEN_TO_ALL or (SOURCE / f"{other}.py").exists() is False and not (
-            SOURCE / other
-        ).is_dir():
+        if (
+            other == room
+            or other in OPEN_TO_ALL
+            or ((SOURCE / f"{other}.py").exists() is False and not (SOURCE / other).is_dir())
+        ):
             continue
         assert floor_of(other) < floor_of(room), f"{path.name} on the floor of {room} imports {name}"
 
@@ -74,9 +76,7 @@ def test_every_room_has_a_floor() -> None:
 
 def test_only_io_touches_image_files() -> None:
     readers = {"PIL", "tifffile", "imagecodecs"}
-    guilty = [
-        p.relative_to(SOURCE).as_posix() for p in MODULES if readers & {n.split(".")[0] for n in imports(p)}
-    ]
+    guilty = [p.relative_to(SOURCE).as_posix() for p in MODULES if readers & {n.split(".")[0] for n in imports(p)}]
     assert guilty == ["images/io.py"]
 
 
@@ -136,11 +136,7 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_import_and_verify_need_no_torch() -> None:
-    code = (
-        "import sys; sys.modules['torch'] = None\n"
-        "import mindl, mindl.verify, mindl.app.cli\n"
-        "print('ok')"
-    )
+    code = "import sys; sys.modules['torch'] = None\nimport mindl, mindl.verify, mindl.app.cli\nprint('ok')"
     assert run(code).stdout.strip() == "ok"
 
 
@@ -152,7 +148,8 @@ def test_modules_import_without_posix_only_modules() -> None:
     ]
     code = (
         "import sys, importlib\n"
-        "import torch, typer, rich.console, rich.table, PIL.Image, tifffile, imagecodecs, jaxtyping, matplotlib.figure\n"
+        "import torch, typer, rich.console, rich.table, PIL.Image, tifffile, imagecodecs, jaxtyping\n"
+        "import matplotlib.figure\n"
         "for name in ('fcntl', 'pwd', 'grp', 'resource', 'termios'): sys.modules[name] = None\n"
         f"for name in {names!r}: importlib.import_module(name)\n"
         "print('ok')"

@@ -132,7 +132,8 @@ def _check_linear_system(view: LinearSystem, u: Image) -> None:
     _claim((inner(view.apply(d), d) >= 0).all(), f"{view.title}: A is not positive semidefinite")
     linear = view.gradient(u) + view.apply(e)
     _claim(torch.allclose(view.gradient(u + e), linear, atol=1e-12), f"{view.title}: the gradient is not A u - b")
-    bound = torch.as_tensor(view.lipschitz or torch.inf, dtype=torch.float64).flatten()
+    lipschitz = torch.inf if view.lipschitz is None else view.lipschitz
+    bound = torch.as_tensor(lipschitz, dtype=torch.float64).flatten()
     _claim((norm(view.apply(d)) <= bound * norm(d) + 1e-12).all(), f"{view.title}: |A d| > lipschitz |d|")
 
 

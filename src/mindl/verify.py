@@ -10,8 +10,9 @@ rof, anisotropic_rof    with p, |p| <= weight at every pixel, and u_p = f + div 
                         G = sum(weight |grad u| - <grad u, p>) + |u - u_p|^2 / 2 proves, with d = |u - u_p|,
                         |u - u*| <= (d + sqrt(4 G - d^2)) / 2; a second image v may serve as a stepping stone.
 whittaker_tikhonov      r = f - u + weight Laplace(u): |u - u*| <= |r|, in the mean square and in the maximum.
-harmonic_inpainting     r = Laplace(u) at unknown pixels; v with -Laplace(v) >= |r| there, v = 0 at the known
-                        ones, proves |u - u*| <= v pixel by pixel.
+harmonic_inpainting     r = Laplace(u) at unknown pixels.
+both                    v >= 0 with v - weight Laplace(v) >= |r|, or -Laplace(v) >= |r| at unknown pixels and
+                        v = 0 at the known ones, proves |u - u*| <= v pixel by pixel.
 """
 
 from __future__ import annotations
@@ -83,31 +84,33 @@ def _rof(answer: dict[str, Any], about: dict[str, Any]) -> tuple[float, float]:
     return distance, min(distance, float(np.max(np.maximum(u - low, high - u))))
 
 
-def _tikhonov(answer: dict[str, Any], about: dict[str, Any]) -> tuple[float, float]:
-    u, f = answer["image"], answer["data"]
-    residual = f - u + float(about["weight"]) * divergence(gradient(u))
-    return _norm(residual), float(np.max(np.abs(residual)))
-
-
-def _harmonic(answer: dict[str, Any], about: dict[str, Any]) -> tuple[float, float]:
-    u, f, v = answer["image"], answer["data"], answer["supersolution"]
-    unknown = np.broadcast_to(~answer["mask"].astype(bool), u.shape)
+def _linear(answer: dict[str, Any], about: dict[str, Any]) -> tuple[float, float]:
+    """A u = b with A = c - weight Laplace: c = 1 for Tikhonov, 0 for harmonic inpainting (unknown pixels)."""
+    u, f, weight = answer["image"], answer["data"], float(about["weight"])
+    inpainting = "mask" in answer
+    unknown = np.broadcast_to(~answer["mask"].astype(bool), u.shape) if inpainting else np.ones(u.shape, bool)
     if np.any((u != f) & ~unknown):
         raise ValueError("a known pixel was changed: infinitely far from the model's solution")
+    residual = np.abs((0 if inpainting else f - u) + weight * divergence(gradient(u)))
+    distance, maximum = _norm(residual), float(np.max(residual))
+    if "supersolution" not in answer:
+        return (np.inf, np.inf) if inpainting else (distance, maximum)
+    v = answer["supersolution"]
     if np.any(v[~unknown] != 0) or np.any(v < 0):
         raise ValueError("the witness must be 0 at known pixels and nowhere negative")
-    residual = np.abs(divergence(gradient(u)))
-    slack = -divergence(gradient(v)) - residual
-    if np.any(slack[unknown] < 32 * EPSILON * float(v.max(initial=0))):
-        raise ValueError("the witness v does not cover the residual: -Laplace(v) >= |r| fails")
-    return _norm(v), float(v.max(initial=0))
+    slack = (0 if inpainting else v) - weight * divergence(gradient(v)) - residual
+    if np.any(slack[unknown] < 32 * EPSILON * (1 + weight) * float(v.max())):
+        raise ValueError("the witness v does not cover the residual: A v >= |r| fails")
+    if inpainting:
+        return _norm(v), float(v.max())
+    return min(distance, _norm(v)), min(maximum, float(v.max()))
 
 
 PROOFS = {
     "rof": _rof,
     "anisotropic_rof": _rof,
-    "whittaker_tikhonov": _tikhonov,
-    "harmonic_inpainting": _harmonic,
+    "whittaker_tikhonov": _linear,
+    "harmonic_inpainting": _linear,
 }
 
 
@@ -118,12 +121,12 @@ def verify(path: str) -> dict[str, Any]:
         ValueError: damaged, altered, or proving less than it claims.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             stored = {name: file[name] for name in file.files}
         about = json.loads(str(stored.pop("about")))
         prove = PROOFS[about["model"]]
         digest = hashlib.sha256(np.ascontiguousarray(stored["data"]).tobytes()).hexdigest()
-    except (OSError, KeyError, ValueError, EOFError) as error:
+    except Exception as error:  # zip, zlib, JSON and NumPy each have their own way to say "damaged"
         raise ValueError(f"{path} is no answer that can be read: {error}") from error
     if digest != about["data_sha256"]:
         raise ValueError(f"{path}: the data are not those that the answer was made for (SHA-256 differs)")

@@ -308,9 +308,12 @@ def _stiffness(view: LinearSystem) -> Tensor:
 
 def _energy(view: Energy, image: Image) -> Certificate:
     """The gradient; a distance where a modulus of strong convexity is proved."""
-    slope = norm(view.gradient(image))
+    gradient = view.gradient(image)
+    # At a hard constraint only the part of the gradient counts along which the image may still move. The
+    # distance rests on the whole of it: <grad E(u), u - u*> >= mu |u - u*|^2 for every admissible u.
+    slope, whole = norm(view.move(image, -gradient)[1]), norm(gradient)
     modulus = view.modulus if isinstance(view, SmoothEnergy) else 0.0
-    distance = slope / modulus if modulus > 0 else torch.full_like(slope, torch.inf)
+    distance = whole / modulus if modulus > 0 else torch.full_like(slope, torch.inf)
     legal = view.admissible(image)
     return Certificate(
         kind="gradient",

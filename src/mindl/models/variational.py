@@ -43,7 +43,8 @@ class Variational(Energy, Local):
 
     >>> import mindl as md
     >>> noisy = torch.rand(1, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-    >>> model = Variational(md.models.HalfSquared(noisy), md.calculus.TotalVariation(), weight=0.1)
+    >>> data, psi = md.models.HalfSquared(noisy), md.calculus.TotalVariation()
+    >>> model = Variational(data, psi, md.calculus.Gradient(), weight=0.1)
     >>> md.minimise(model).outcome.value
     'certified'
     """
@@ -117,7 +118,7 @@ class Variational(Energy, Local):
         if isinstance(self, kind):
             return None
         reasons = [lacks(self) for view, (lacks, _) in _VIEWS.items() if issubclass(view, kind)]
-        return None if None in reasons else (reasons or ["a variational model never has it"])[0]
+        return None if None in reasons else (reasons or ["a variational model never has it"])[-1]
 
 
 def _not_smooth(model: Variational) -> str | None:

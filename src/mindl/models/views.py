@@ -66,6 +66,15 @@ class Model(ABC):
         """The nearest admissible image (by default the image itself)."""
         return image
 
+    def move(self, image: Image, step: Image) -> tuple[Image, Image]:
+        """The image after a step, made admissible, and the step that was really made.
+
+        Where the projection does nothing this is ``step`` itself, free of the rounding of a difference.
+        """
+        raw = image + step
+        moved = self.project(raw)
+        return moved, torch.where(moved == raw, step, moved - image)
+
 
 class Energy(Model):
     """A model that is the minimiser of an energy.
@@ -101,14 +110,15 @@ class Energy(Model):
         return values
 
     def gradient(self, image: Image) -> Image:
-        """A (sub)gradient of E at u, by autograd; differentiable when ``image`` requires a gradient.
+        """A (sub)gradient of E at u, by autograd; differentiable again where u or the model's tensors are.
 
         Raises:
             NonFiniteError: the derivative is NaN or infinite, as that of ``sqrt`` at 0.
         """
-        differentiable = torch.is_grad_enabled() and image.requires_grad
+        followed = torch.is_grad_enabled() and image.requires_grad
+        differentiable = followed or (torch.is_grad_enabled() and self.checked_energy(image).requires_grad)
         with torch.enable_grad():
-            variable = image if differentiable else image.detach().requires_grad_()
+            variable = image if followed else image.detach().requires_grad_()
             values = self.checked_energy(variable)
             (gradient,) = torch.autograd.grad(values.sum(), variable, create_graph=differentiable)
         broken = int((~torch.isfinite(gradient)).sum()) if bool(torch.isfinite(values).all()) else 0

@@ -83,7 +83,7 @@ class ConjugateGradient(Solver[LinearSystem, ConjugateGradientState]):
             residual,
             residual.clone(),
             inner(residual, residual),
-            inner(anchor, anchor) * (VISIBLE * torch.finfo(image.dtype).eps) ** 2,
+            _floor(residual, anchor),
             0,
         )
 
@@ -91,7 +91,7 @@ class ConjugateGradient(Solver[LinearSystem, ConjugateGradientState]):
         """One step, with the true residual when its turn comes."""
         d = state.direction
         image_of_d = view.apply(d)
-        alpha = per_image(_quotient(state.squared, inner(d, image_of_d)), d)
+        alpha = per_image(_quotient(state.squared, inner(d, image_of_d), state), d)
         correction = state.correction + d * alpha
         residual = state.residual + image_of_d * -alpha
         anchor = state.anchor
@@ -100,7 +100,7 @@ class ConjugateGradient(Solver[LinearSystem, ConjugateGradientState]):
             correction = torch.zeros_like(correction)
             residual = -_true_gradient(view, anchor).to(residual.dtype)
         squared = inner(residual, residual)
-        direction = residual + d * per_image(_quotient(squared, state.squared), d)
+        direction = residual + d * per_image(_quotient(squared, state.squared, state), d)
         return ConjugateGradientState(
             anchor, correction, residual, direction, squared, state.floor, state.count + 1
         )
@@ -112,7 +112,7 @@ class ConjugateGradient(Solver[LinearSystem, ConjugateGradientState]):
         q, scratch = torch.empty_like(d), torch.empty_like(d)
         for count in range(state.count + 1, state.count + n + 1):
             view.apply(d, out=q, scratch=scratch)
-            alpha = per_image(_quotient(squared, inner(d, q)), d)
+            alpha = per_image(_quotient(squared, inner(d, q), state), d)
             correction += torch.mul(d, alpha, out=scratch)
             r += q.mul_(-alpha)
             if count % self.refresh == 0:
@@ -120,7 +120,7 @@ class ConjugateGradient(Solver[LinearSystem, ConjugateGradientState]):
                 correction.zero_()
                 r.copy_(_true_gradient(view, anchor)).neg_()
             before, squared = squared, inner(r, r)
-            d.mul_(per_image(_quotient(squared, before), d)).add_(r)
+            d.mul_(per_image(_quotient(squared, before, state), d)).add_(r)
         return replace(state, squared=squared, count=state.count + n)
 
     def candidate(self, view: LinearSystem, state: ConjugateGradientState) -> Candidate:
@@ -138,6 +138,13 @@ def _true_gradient(view: LinearSystem, anchor: Tensor) -> Tensor:
     return view.gradient(anchor)
 
 
-def _quotient(above: PerImage, below: PerImage) -> PerImage:
-    """above / below, and 0 where below is 0: there is nothing left to do then."""
-    return torch.where(below > 0, above / torch.where(below > 0, below, 1), 0)
+def _floor(residual: Image, anchor: Image) -> PerImage:
+    """The square of a residual that cannot be told from rounding any more."""
+    eps = torch.finfo(residual.dtype).eps
+    return torch.maximum(inner(anchor, anchor) * (VISIBLE * eps) ** 2, inner(residual, residual) * eps**4)
+
+
+def _quotient(above: PerImage, below: PerImage, state: ConjugateGradientState) -> PerImage:
+    """above / below, and 0 where nothing is left to do: both would be rounding."""
+    defined = (above > state.floor) & (below > 0)
+    return torch.where(defined, above / torch.where(defined, below, 1), 0)

@@ -54,7 +54,10 @@ def iterates(system: Correction, steps: int, every: int = 10) -> Iterator[tuple[
 def solve(system: Correction, tolerance: float, steps: int = 5000) -> Image:
     """d with a relative residual of at most ``tolerance``, or the best after ``steps``."""
     found = torch.zeros_like(system.right)
-    for found, relative in iterates(system, steps):
-        if bool((relative <= tolerance).all()):
+    done = torch.zeros(found.shape[0], dtype=torch.bool, device=found.device)
+    for direction, relative in iterates(system, steps):
+        found = torch.where(done.reshape(-1, 1, 1, 1), found, direction)  # each image stops on its own
+        done = done | (relative <= tolerance)
+        if bool(done.all()):
             break
     return found

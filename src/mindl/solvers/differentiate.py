@@ -78,7 +78,7 @@ class Implicit(Differentiate):
     def attach(self, view: Energy, image: Image) -> Image:
         """u* - H^-1 grad E(u*, theta), where only the gradient is followed."""
         assert isinstance(view, SmoothEnergy)
-        fixed = image.detach()
+        fixed = view.project(image.detach())  # known pixels depend on the data directly
         residual: Tensor = _NewtonStep.apply(view.gradient(fixed), view, fixed, self.tolerance)  # type: ignore[no-untyped-call]
         return fixed - residual
 

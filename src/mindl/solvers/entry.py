@@ -65,6 +65,8 @@ def minimise(
     >>> solution.outcome.value, bool(solution.certificate.rms < 5)
     ('certified', True)
     """
+    if not isinstance(model, Model):
+        raise InputError(f"minimise(model) needs a model such as rof(data, weight), got {type(model).__name__}.")
     why = ""
     if solver is None:
         solver, why = choose(model)
@@ -139,8 +141,6 @@ def _accepted(model: Model, solver: Solver[Any, Any]) -> Energy:
             f"minimise(solver) needs a solver such as PrimalDual(), got {solver!r}; "
             f"there are {', '.join(kind.__name__ for kind in SOLVERS.values())}."
         )
-    if not isinstance(model, Model):
-        raise InputError(f"minimise(model) needs a model such as rof(data, weight), got {type(model).__name__}.")
     check_accepts(type(solver), model)
     view: Energy = model.view(solver.accepts)
     return view

@@ -19,7 +19,7 @@ HALVINGS = 40
 SUFFICIENT = 1e-4
 """Armijo's constant: the share of the promised decrease that must come true."""
 
-FLATTEST = 0.8
+FLATTEST = 0.5
 """Where rounding hides the decrease: the share of the slope that may be left beyond the valley."""
 
 
@@ -40,7 +40,7 @@ class GradientDescent(Solver[Energy, GradientDescentState]):
     one, and for energies of one's own, every image searches its own step: the last one that worked, doubled,
     then halved until
 
-    .. math:: E(u - \tau g) \le E(u) - 10^{-4}\, \tau |g|^2 .
+    .. math:: E(u^{k+1}) \le E(u^k) - 10^{-4}\, |u^{k+1} - u^k|^2 / \tau .
 
     Where the decrease drowns in the rounding of E, the slope beyond the step decides instead (the approximate
     Wolfe condition). An image for which 40 halvings do not suffice is stuck: at a minimiser up to rounding, or
@@ -79,7 +79,7 @@ class GradientDescent(Solver[Energy, GradientDescentState]):
         """The start, made admissible; a fixed step is held against its bound."""
         image = view.project(start.image).clone()
         lipschitz = view.lipschitz if isinstance(view, SmoothEnergy) else None
-        worst = float(torch.as_tensor(lipschitz).max()) if lipschitz is not None else None
+        worst = float(torch.as_tensor(lipschitz, dtype=torch.float64).max()) if lipschitz is not None else None
         if self.step_size is not None and worst and self.step_size >= 2 / worst:
             raise InputError(
                 f"GradientDescent(step_size={self.step_size:g}) is unstable for {view.title}: the gradient has "
@@ -97,11 +97,11 @@ class GradientDescent(Solver[Energy, GradientDescentState]):
         gradient = view.gradient(state.image)
         known = isinstance(view, SmoothEnergy) and view.lipschitz is not None
         if self.step_size is not None or known:
-            image = view.project(state.image - gradient * per_image(state.step_size, gradient))
+            image, _ = view.move(state.image, -gradient * per_image(state.step_size, gradient))
             return GradientDescentState(image, state.step_size, state.evaluations + 1)
         with torch.no_grad():
             step_size, evaluations = _search(view, state.image, gradient, state.step_size * 2)
-        image = view.project(state.image - gradient * per_image(step_size, gradient))
+        image, _ = view.move(state.image, -gradient * per_image(step_size, gradient))
         return GradientDescentState(image, step_size, state.evaluations + 1 + evaluations)
 
     def candidate(self, view: Energy, state: GradientDescentState) -> Candidate:
@@ -122,16 +122,20 @@ def _search(view: Energy, image: Image, gradient: Image, first: PerImage) -> tup
     before = view.checked_energy(image)
     noise = 16 * torch.finfo(before.dtype).eps * before.abs().double()
     before = before.double()
-    slope = inner(gradient, gradient)
-    step_size, accepted = first, slope == 0
+    still = (inner(gradient, gradient) == 0) | (first == 0)
+    step_size, accepted = first, still
     for evaluations in range(1, HALVINGS + 1):
-        trial: Tensor = view.project(image - gradient * per_image(step_size, gradient))
+        trial, move = view.move(image, -gradient * per_image(step_size, gradient))
         after = view.checked_energy(trial).double()
-        accepted = accepted | (after <= before - SUFFICIENT * step_size * slope)
-        unclear = ~accepted & (after <= before + noise)
+        # |move|^2 / tau is tau |g|^2 where no constraint is in the way.
+        promised = inner(move, move) / torch.where(still, 1, step_size)
+        visible = promised > 10 * noise
+        accepted = accepted | (visible & (after <= before - SUFFICIENT * promised))
+        unclear = ~accepted & (after <= before + noise) & (promised > 0)
         if bool(unclear.any()):
-            accepted = accepted | (unclear & (inner(view.gradient(trial), gradient) >= -FLATTEST * slope))
+            beyond = -inner(view.gradient(trial), move) / promised
+            accepted = accepted | (unclear & (beyond >= -FLATTEST))
         if bool(accepted.all()):
             break
         step_size = torch.where(accepted, step_size, step_size / 2)
-    return torch.where(accepted & (slope > 0), step_size, 0), evaluations + 1
+    return torch.where(accepted & ~still, step_size, 0), evaluations + 1

@@ -112,22 +112,22 @@ def _dual_witness(view: SaddlePoint, image: Image, dual: Dual | None, effort: in
     return DualWitness(field, found)
 
 
-def _supersolution(view: MonotoneSystem, image: Image, effort: int) -> Supersolution | None:
+def _supersolution(view: MonotoneSystem, image: Image, effort: int) -> Supersolution:
     r"""v with A v >= |r| on the free pixels, in float64.
 
     From w with A w >= 1 (an approximate solution of A w = 1, scaled by 1 / min A w) two vectors are made:
     w max|r|, and an approximate solution of A v = |r| lifted by w times its largest deficit. The pixelwise
-    minimum of both is again one, since the off-diagonal entries of A are not positive.
+    minimum of both is again one, since the off-diagonal entries of A are not positive. Where w is not found,
+    v is 0 and proves nothing.
     """
     ones = torch.ones_like(image, dtype=torch.float64)
     if view.free is not None:
         ones = torch.where(view.free, ones, 0)
     residual = view.gradient(image.double()).abs()
     peak = residual.flatten(1).amax(dim=1)
-    covering = _covering(view, ones, effort)
-    if covering is None:
-        return None
-    lift, floor = covering
+    lift, floor = _covering(view, ones, effort)
+    usable = floor > 0
+    floor = torch.where(usable, floor, 1)
     plain = lift * per_image(peak / floor, lift)
     approximate = solve(Correction(view.apply, residual), tolerance=0.03, steps=effort)
     deficit = _largest_deficit(view.apply(approximate), residual, ones)
@@ -136,20 +136,23 @@ def _supersolution(view: MonotoneSystem, image: Image, effort: int) -> Supersolu
     # Lifted a little more than needed, so that rounding in the verifier's own sums cannot break it.
     height = values.flatten(1).amax(dim=1)
     slack = 2 * (residual_rounding(view, view.energy(image)) + product_rounding(view, height)) + 1e-12 * peak
-    return Supersolution(values + lift * per_image(slack / floor, lift))
+    values = values + lift * per_image(slack / floor, lift)
+    return Supersolution(values * per_image(usable, values))
 
 
-def _covering(view: LinearSystem, ones: Tensor, effort: int) -> tuple[Image, PerImage] | None:
-    """w and the positive minimum of A w over the free pixels; None if ``effort`` steps find none."""
-    lift, floor = ones, torch.zeros(ones.shape[0], dtype=ones.dtype)
-    for lift, relative in iterates(Correction(view.apply, ones), effort):
-        if bool((relative <= 0.1).all()):
-            floor = 1 - _largest_deficit(view.apply(lift), ones, ones)
-            if bool((floor > 0.5).all()):
-                break
-    else:
-        floor = 1 - _largest_deficit(view.apply(lift), ones, ones)
-    return (lift, floor) if bool((floor > 0).all()) else None
+def _covering(view: LinearSystem, ones: Tensor, effort: int) -> tuple[Image, PerImage]:
+    """w and the minimum of A w over the free pixels; it is not positive where ``effort`` did not suffice."""
+    lift, floor = ones, torch.zeros(ones.shape[0], dtype=ones.dtype, device=ones.device)
+    done = torch.zeros_like(floor, dtype=torch.bool)
+    for trial, relative in iterates(Correction(view.apply, ones), effort):
+        near = relative <= 0.1
+        reached = 1 - _largest_deficit(view.apply(trial), ones, ones) if bool(near.any()) else floor
+        lift = torch.where(done.reshape(-1, 1, 1, 1), lift, trial)  # each image stops on its own
+        floor = torch.where(done | ~near, floor, reached)
+        done = done | (near & (floor > 0.5))
+        if bool(done.all()):
+            break
+    return lift, torch.where(done, floor, 1 - _largest_deficit(view.apply(lift), ones, ones))
 
 
 def _largest_deficit(covered: Tensor, wanted: Tensor, ones: Tensor) -> PerImage:
