@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from mindl.core.arrays import Image, PerImage, PerImageFlag, per_image
 from mindl.core.errors import InputError
