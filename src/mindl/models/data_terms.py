@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 from torch import Tensor
@@ -38,7 +37,7 @@ class DataTerm(ABC):
         """The nearest admissible image."""
 
     @abstractmethod
-    def crop(self, top: int, bottom: int, dtype: torch.dtype | None) -> Self:
+    def crop(self, top: int, bottom: int, dtype: torch.dtype | None) -> DataTerm:
         """The same term on the rows [top, bottom)."""
 
 

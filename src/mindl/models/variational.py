@@ -167,7 +167,7 @@ class _View(Energy, Local):
     def project(self, image: Image) -> Image:
         return self.model.project(image)
 
-    def crop(self, top: int, bottom: int, dtype: torch.dtype | None = None):  # type: ignore[no-untyped-def]
+    def crop(self, top: int, bottom: int, dtype: torch.dtype | None = None) -> _View:
         return type(self)(self.model.crop(top, bottom, dtype))
 
     def _free_only(self, values: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ model does not have it. A model of one's own subclasses ``Energy`` and writes ``
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Self, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -248,7 +248,7 @@ class Local(ABC):
         """How many pixels far."""
 
     @abstractmethod
-    def crop(self, top: int, bottom: int, dtype: torch.dtype | None = None) -> Self:
+    def crop(self, top: int, bottom: int, dtype: torch.dtype | None = None) -> Local:
         """The same model on the rows [top, bottom), cut off with reflecting boundaries.
 
         Rows at least ``radius`` away from a cut see what they saw in the whole image.

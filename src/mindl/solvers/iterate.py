@@ -129,13 +129,20 @@ def _detached(candidate: Candidate, finite: PerImageFlag) -> Candidate:
 
 
 def _freeze(kept: Candidate | None, now: Candidate, frozen: PerImageFlag, copy: bool) -> Candidate:
-    """``now``, with the frozen images as they were kept."""
-    if kept is None or not bool(frozen.any()):
+    """``now``, with the frozen images as they were kept; a copy where ``now`` will be overwritten."""
+    if kept is None:
         if not copy:
             return now
         return Candidate(now.image.clone(), None if now.dual is None else now.dual.clone())
-    hold = per_image(frozen, now.image) > 0
-    image = torch.where(hold, kept.image, now.image)
-    if now.dual is None or kept.dual is None:
-        return Candidate(image)
-    return Candidate(image, torch.where(hold[..., None], kept.dual, now.dual))
+    image = _merge(kept.image, now.image, frozen, copy)
+    dual = None if now.dual is None or kept.dual is None else _merge(kept.dual, now.dual, frozen, copy)
+    return Candidate(image, dual)
+
+
+def _merge(kept: Tensor, now: Tensor, frozen: PerImageFlag, copy: bool) -> Tensor:
+    if not copy:
+        return torch.where(per_image(frozen, now) > 0, kept, now)
+    going = (~frozen).nonzero().flatten()
+    if len(going) == len(frozen):
+        return kept.copy_(now)
+    return kept.index_copy_(0, going, now.index_select(0, going))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from mindl.core.arrays import PerImageFlag
 from mindl.models.certificate import Certificate
 from mindl.solvers.stop import Stop
 
 
+@runtime_checkable
 class Watch(Protocol):
     """Called at every check of the stopping rule."""
 

@@ -3,6 +3,7 @@ r"""The prover: finds the witness that lets the verifier prove a good bound, and
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -103,7 +104,7 @@ def _dual_witness(view: SaddlePoint, image: Image, dual: Dual | None, effort: in
     for top in range(0, height, rows):
         bottom = min(top + rows, height)
         first, last = max(top - halo, 0), min(bottom + halo, height)
-        part = view.crop(first, last) if isinstance(view, Local) else view
+        part = cast(SaddlePoint, view.crop(first, last)) if isinstance(view, Local) else view
         state = solver.begin(part, Candidate(image[..., first:last, :], dual[..., first:last, :]))
         state = solver.advance(part, replace(state, dual_step=dual_step), effort)
         inside = slice(top - first, bottom - first)
