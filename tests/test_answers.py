@@ -40,8 +40,8 @@ def test_the_verifier_knows_every_model() -> None:
 def test_numpy_proves_what_torch_proved(tmp_path: Path, name, channels, dtype) -> None:
     solution = solve(name, channels, dtype)
     proof = verify.verify(str(write_answer(tmp_path / "a.npz", solution)))
-    assert proof["rms"] == pytest.approx(float(solution.certificate.rms), rel=1e-6)
-    assert proof["maximum"] == pytest.approx(float(solution.certificate.maximum), rel=1e-6)
+    assert proof["rms"] == pytest.approx(float(solution.certificate.rms), rel=1e-3)
+    assert proof["maximum"] == pytest.approx(float(solution.certificate.maximum), rel=1e-3)
 
 
 @pytest.mark.parametrize("joint", [True, False])
@@ -80,6 +80,13 @@ def altered(path: Path, **changes: object) -> str:
         ("rof", {"dual": lambda p: 0 * p}, "claims rms"),
         ("rof", {"rms": 1e-9}, "claims rms"),
         ("rof", {"weight": 0.5}, "claims rms"),
+        ("rof", {"weight": -1}, "weight -1"),
+        ("rof", {"weight": 0}, "weight 0"),
+        ("rof", {"rms": None}, "no answer"),
+        ("rof", {"image": lambda u: u + 0j}, "type complex"),
+        ("rof", {"dual": lambda p: p[:, :1]}, "not proved"),
+        ("harmonic_inpainting", {"weight": 0.0}, "weight 0"),
+        ("harmonic_inpainting", {"mask": lambda c: c | True}, "SHA-256 differs"),
         ("rof", {"data": lambda f: f * 0.99}, "SHA-256 differs"),
         ("rof", {"image": lambda u: u * np.nan}, "finite"),
         ("rof", {"image": lambda u: u[:, :-1]}, "one shape"),
@@ -89,7 +96,7 @@ def altered(path: Path, **changes: object) -> str:
         ("harmonic_inpainting", {"supersolution": lambda v: v + 1}, "0 at known"),
         ("harmonic_inpainting", {"image": lambda u: u + 1e-3}, "known pixel was changed"),
         ("harmonic_inpainting", {"maximum": 1e-12}, "claims maximum"),
-        ("whittaker_tikhonov", {"image": lambda u: u + 1e-3}, "does not cover"),
+        ("whittaker_tikhonov", {"image": lambda u: u + 1e-3}, "claims rms"),
     ],
 )
 def test_altered_answers_are_refused(tmp_path: Path, name: str, changes: dict, words: str) -> None:

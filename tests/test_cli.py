@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -67,9 +68,9 @@ def test_denoise_with_everything_given(capsys, tmp_path: Path, photo: Path) -> N
     (row,) = json.loads(out)
     assert status == 0 and row["certified"] and row["method"] == "anisotropic_rof, PrimalDual"
     assert "noise 25.0/255 (given)" in row["detail"] and 1e-4 < row["bound"] <= 1e-3
-    status, out, _ = run(capsys, "verify", tmp_path / "a.answer.npz")
-    assert status == 0 and "proved. anisotropic_rof" in out
-    status, out, _ = run(capsys, "verify", tmp_path / "a.answer.npz", "--json")
+    status, out, _ = run(capsys, "verify", tmp_path / "a.tif.answer.npz")
+    assert status == 0 and "proved" in out and "anisotropic_rof, weight" in out
+    status, out, _ = run(capsys, "verify", tmp_path / "a.tif.answer.npz", "--json")
     assert json.loads(out)[0]["rms"] == pytest.approx(row["rms"], rel=1e-6)
     status, out, err = run(capsys, "verify", photo)
     assert status == 1 and "no answer that can be read" in err
@@ -88,7 +89,7 @@ def test_inpaint(capsys, tmp_path: Path, photo: Path, mask: Path) -> None:
     assert status == 0 and (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     status, _, err = run(capsys, "inpaint", photo, "--mask", inverted, "-o", tmp_path / "c.png")
     assert status == 0 and "If white marks what is to be filled, use --damage" in err
-    assert run(capsys, "verify", tmp_path / "a.answer.npz")[0] == 0
+    assert run(capsys, "verify", tmp_path / "a.png.answer.npz")[0] == 0
 
 
 @pytest.mark.parametrize("case", ["16 bit", "alpha", "float", "grey", "1 x 1", "jpeg", "palette"])
@@ -220,8 +221,12 @@ def test_info_and_help(capsys) -> None:
         (["denoise", "photo.png", "-o", "o.png", "--weight", "x"], 2, "is no number"),
         (["denoise", "photo.png", "-o", "o.png", "--noise", "25"], 2, "25/255"),
         (["denoise", "photo.png", "-o", "o.png", "--noise", "-1"], 2, "units of"),
-        (["denoise", "photo.png", "-o", "o.png", "--tolerance", "1e-9"], 2, "finer than torch.float32"),
-        (["denoise", "photo.png", "-o", "o.png", "--tolerance", "0"], 2, "above 0"),
+        (
+            ["denoise", "photo.png", "-o", "o.png", "--tolerance", "1e-9"],
+            2,
+            "at least 1e-06, which float32 reaches",
+        ),
+        (["denoise", "photo.png", "-o", "o.png", "--tolerance", "0"], 2, "at least 1e-06"),
         (["denoise", "photo.png", "-o", "o.png", "--model", "roff"], 2, "Did you mean 'rof'"),
         (["denoise", "photo.png", "-o", "o.png", "--solver", "conjugate"], 2, "Did you mean 'conjugate-gradient'"),
         (["denoise", "photo.png", "-o", "o.png", "--solver", "conjugate-gradient"], 2, "accept it"),
@@ -233,7 +238,11 @@ def test_info_and_help(capsys) -> None:
         (["inpaint", "photo.png", "-o", "o.png"], 2, "--mask M"),
         (["inpaint", "photo.png", "-o", "o.png", "--mask", "none.png"], 2, "no file none.png"),
         (["inpaint", "photo.png", "-o", "o.png", "--mask", "photo.png"], 2, "mask"),
-        (["inpaint", "photo.png", "-o", "o.png", "--mask", "small.png"], 1, "does not fit"),
+        (
+            ["inpaint", "photo.png", "-o", "o.png", "--mask", "small.png"],
+            1,
+            "photo.png: The mask is 4 x 4 pixels, and the image 50 x 40",
+        ),
         (["inpaint", "photo.png", "-o", "o.png", "--mask", "black.png"], 1, "without any known pixel"),
     ],
 )
@@ -300,4 +309,92 @@ def test_verify_runs_without_torch(tmp_path: Path) -> None:
         "from mindl.app.cli import main; main()"
     )
     done = subprocess.run([sys.executable, "-c", code, answer], capture_output=True, text=True, check=False)
-    assert done.returncode == 0 and "proved. rof" in done.stdout, done.stderr
+    assert done.returncode == 0 and "rof, weight 0.1" in done.stdout, done.stderr
+
+
+def test_nothing_that_is_read_is_written_to(capsys, tmp_path: Path, photo: Path, mask: Path) -> None:
+    before = photo.read_bytes(), mask.read_bytes()
+    link = tmp_path / "link.png"
+    link.symlink_to(photo)
+    hard = tmp_path / "hard.png"
+    os.link(photo, hard)
+    for words in (
+        ["compare", photo, "-o", photo],
+        ["compare", photo, "-o", link],
+        ["denoise", photo, "-o", link],
+        ["denoise", photo, "-o", hard],
+        ["inpaint", photo, "--mask", mask, "-o", mask],
+        ["compare", photo, "--mask", mask, "-o", mask],
+    ):
+        status, _, err = run(capsys, *words, "--overwrite")
+        assert status == 2 and "inputs are never written to" in err
+    assert (photo.read_bytes(), mask.read_bytes()) == before
+
+
+def test_the_demo_does_not_touch_a_folder_of_photographs(capsys, tmp_path: Path, photo: Path) -> None:
+    before = photo.read_bytes()
+    status, _, err = run(capsys, "demo", "-o", tmp_path)
+    assert status == 2 and "holds other files" in err and photo.read_bytes() == before
+
+
+def test_answers_do_not_collide_and_are_kept(capsys, tmp_path: Path, photo: Path) -> None:
+    out, other = tmp_path / "out", tmp_path / "photo.tif"
+    out.mkdir()
+    md.images.write(other, random_image(1, 1, 9, 9))
+    assert run(capsys, "denoise", photo, other, "-o", out, "--answer")[0] == 0
+    assert {p.name for p in out.glob("*.npz")} == {"photo.png.answer.npz", "photo.tif.answer.npz"}
+    (out / "photo.png").unlink()
+    status, _, err = run(capsys, "denoise", photo, "-o", out, "--answer")
+    assert status == 2 and "photo.png.answer.npz exists already; --overwrite" in err
+    assert not (out / "photo.png").exists()
+
+
+@pytest.mark.parametrize("name", ["[red].png", ":smile:.png", "a b.png", "\u00fc\u5199.png"])
+def test_strange_names_are_shown_as_they_are(capsys, tmp_path: Path, name: str) -> None:
+    md.images.write(tmp_path / name, random_image(1, 1, 9, 9))
+    status, out, err = run(capsys, "denoise", tmp_path / name, "-o", tmp_path / "out.png")
+    assert status == 0 and name in out and name in err
+
+
+def test_names_that_the_terminal_cannot_show_stop_nothing(tmp_path: Path) -> None:
+    md.images.write(tmp_path / "\u5199.png", random_image(1, 1, 9, 9))
+    words = ["denoise", tmp_path / "\u5199.png", "-o", tmp_path / "o.png"]
+    done = external(*words, env={**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"})
+    assert done.returncode == 0 and (tmp_path / "o.png").exists(), done.stderr
+
+
+def test_a_full_or_closed_error_stream_stops_nothing(tmp_path: Path, photo: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    for number, redirect in enumerate(("2>/dev/full", "2>&-", ">&-", "| true")):
+        target = tmp_path / f"{number}.png"
+        command = f"{sys.executable} -m mindl denoise {photo} -o {target} {redirect}"
+        done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+        assert done.returncode == 0 and target.exists() and "Traceback" not in done.stderr
+
+
+def test_an_interruption_is_told(tmp_path: Path) -> None:
+    md.images.write(tmp_path / "a.png", random_image(1, 3, 1500, 1500))
+    command = [sys.executable, "-m", "mindl", "denoise", str(tmp_path / "a.png"), "-o", str(tmp_path / "b.png")]
+    work = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert work.stderr is not None
+    assert "estimated" in work.stderr.readline()  # it is solving now
+    work.send_signal(signal.SIGINT)
+    _, err = work.communicate(timeout=60)
+    assert work.returncode == 130 and "interrupted" in err and "Traceback" not in err
+    assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_a_failure_is_part_of_the_json(capsys, tmp_path: Path, photo: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    status, text, err = run(capsys, "denoise", photo, tmp_path / "none.png", "-o", out, "--json")
+    good, bad = json.loads(text)
+    assert status == 1 and good["output"] == str(out / "photo.png") and good["input"] == str(photo)
+    assert "There is no file" in bad["error"] and "There is no file" in err
+
+
+def test_a_mask_that_knows_everything_is_remarked_on(capsys, tmp_path: Path, photo: Path) -> None:
+    white = md.images.write(tmp_path / "white.png", torch.ones(1, 1, 40, 50))
+    status, _, err = run(capsys, "inpaint", photo, "--mask", white, "-o", tmp_path / "o.png")
+    assert status == 0 and "nothing to fill in" in err

@@ -91,7 +91,7 @@ def test_the_verifier_stands_alone() -> None:
     allowed = {"__future__", "hashlib", "json", "sys", "typing", "numpy"}
     assert {name.split(".")[0] for name in imports(SOURCE / "verify.py")} <= allowed
     lines = (SOURCE / "verify.py").read_text(encoding="utf-8").splitlines()
-    assert len(lines) < 160
+    assert len(lines) < 200
 
 
 def test_exported_names() -> None:

@@ -361,7 +361,7 @@ def test_masks_from_files_and_arrays(tmp_path: Path) -> None:
         md.images.mask_from_numpy(GREY8)
     with pytest.raises(MaskError, match=r"mask\.jpg"):
         md.images.read_mask(pil(tmp_path / "mask.jpg", GREY8))
-    with pytest.raises(MaskError, match="got the shape"):
+    with pytest.raises(MaskError, match="has colours"):
         md.images.mask_from_numpy(RGB8)
 
 
@@ -419,3 +419,51 @@ def test_the_photograph_ships_with_its_licence() -> None:
     licences = Path(mio.__file__).parent / "data" / "LICENSES.md"
     shipped = [p.name for p in licences.parent.iterdir() if p.name != licences.name]
     assert all(name in licences.read_text(encoding="utf-8") for name in shipped)
+
+
+def test_a_phones_jpeg_with_a_second_frame_is_read(tmp_path: Path) -> None:
+    frames = [pillow.fromarray(RGB8), pillow.fromarray(RGB8[:3, :2])]
+    frames[0].save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=frames[1:])
+    assert md.images.read(tmp_path / "a.jpg").shape == (1, 3, 7, 5)
+
+
+def test_a_tiff_with_a_thumbnail_is_read_and_premultiplied_alpha_refused(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "a.tif") as tiff:
+        tiff.write(RGB8, photometric="rgb")
+        tiff.write(RGB8[:3, :2], photometric="rgb", subfiletype=1)
+    assert np.array_equal(as_array(md.images.read(tmp_path / "a.tif")), RGB8)
+    alpha = np.concatenate([RGB8, GREY8[:, :, None]], axis=2)
+    tifffile.imwrite(tmp_path / "b.tif", alpha, photometric="rgb", extrasamples=["assocalpha"])
+    with pytest.raises(ImageFileError, match="premultiplied"):
+        md.images.load(tmp_path / "b.tif")
+
+
+def test_a_pipe_is_refused_and_does_not_hang(tmp_path: Path) -> None:
+    import os
+
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(ImageFileError, match="not a regular file"):
+        md.images.read(tmp_path / "pipe.png")
+    with pytest.raises(OutputError, match="not a regular file"):
+        md.images.write(tmp_path / "pipe.png", random_image(1, 1, 3, 3))
+
+
+def test_what_is_no_float_image_is_not_written(tmp_path: Path) -> None:
+    for wrong in (
+        torch.zeros(1, 1, 2, 2, dtype=torch.uint8),
+        torch.full((1, 1, 2, 2), math.nan),
+        np.zeros((2, 2)),
+    ):
+        with pytest.raises(InputError, match=r"float32|NaN|to_numpy needs"):
+            md.images.write(tmp_path / "a.png", wrong)
+    with pytest.raises(OutputError, match="65500"):
+        md.images.write(tmp_path / "a.jpg", torch.zeros(1, 1, 1, 65501))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_masks_of_zero_and_one_in_8_bit(tmp_path: Path) -> None:
+    pillow.fromarray((GREY8 > 127).astype(np.uint8)).save(tmp_path / "m.png")
+    assert np.array_equal(md.images.read_mask(tmp_path / "m.png")[0, 0].numpy(), GREY8 > 127)
+    pillow.fromarray(np.dstack([GREY8 * 0, GREY8])).save(tmp_path / "alpha.png")
+    with pytest.raises(MaskError, match="no transparency"):
+        md.images.read_mask(tmp_path / "alpha.png")

@@ -97,12 +97,20 @@ def test_what_is_refused() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'rof'"):
         md.denoise(array, model="roff")
     with pytest.raises(UnknownNameError, match="Did you mean 'primal-dual'"):
-        md.denoise(array, solver="primaldual")
+        md.denoise(array, solver="primal")
+    with pytest.raises(UnknownNameError, match="is named by a string"):
+        md.denoise(array, model=5)
+    with pytest.raises(InputError, match="not both"):
+        md.denoise(array, weight=0.1, noise=0.1)
+    with pytest.raises(InputError, match="got None"):
+        md.denoise(None)
+    with pytest.raises(InputError, match="another scale"):
+        md.denoise(torch.full((1, 1, 4, 4), 255.0))
     with pytest.raises(ViewError, match="PrimalDual and GradientDescent accept it"):
         md.denoise(array, solver="conjugate-gradient")
     with pytest.raises(InputError, match="25/255"):
         md.denoise(array, noise=25)
-    with pytest.raises(InputError, match="units"):
+    with pytest.raises(InputError, match="units of the pixels"):
         md.denoise(array, noise=-0.1)
     with pytest.raises(InputError, match="weight above 0"):
         md.denoise(array, weight=0)
@@ -110,7 +118,7 @@ def test_what_is_refused() -> None:
         md.inpaint(array)
     with pytest.raises(MaskError, match="either mask="):
         md.inpaint(array, mask=array > 0, damage=array > 0)
-    with pytest.raises(MaskError, match="does not fit"):
+    with pytest.raises(MaskError, match="one size"):
         md.inpaint(array, mask=np.ones((3, 3), bool))
     with pytest.raises(NotSolvedError):
         md.denoise(RNG.random((1, 300)), model="whittaker_tikhonov", weight=1e6, solver="gradient-descent")

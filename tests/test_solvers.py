@@ -438,7 +438,7 @@ def test_data_and_weights_that_are_refused(build, data, weight, words: str) -> N
     ("mask", "words"),
     [
         (torch.zeros(1, 1, 4, 4, dtype=torch.bool), "without any known pixel"),
-        (torch.ones(1, 1, 4, 5, dtype=torch.bool), "does not fit"),
+        (torch.ones(1, 1, 4, 5, dtype=torch.bool), "mask is 5 x 4 pixels, and the image 4 x 4"),
         (torch.ones(4, 4, dtype=torch.bool), "does not fit"),
         (torch.full((1, 1, 4, 4), 0.5), "nothing between"),
         (torch.full((1, 1, 4, 4), math.nan), "nothing between"),

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mindl.core.arrays import GREY_LEVELS, Image, Mask, check_image
 from mindl.core.errors import InputError, MaskError, look_up
-from mindl.images.io import Array, PathLike, as_tensor, load, to_numpy
+from mindl.images.io import Array, PathLike, as_tensor, check_scale, load, to_numpy
 from mindl.images.masks import mask_from_numpy, read_mask
 from mindl.images.noise import estimate_noise
 from mindl.models.denoising import DENOISING, weight_for_noise
@@ -55,13 +55,13 @@ def plan_denoising(
     """
     make = look_up(DENOISING, model, "denoising model")
     check_image(data, "denoise(image)")
+    if weight is not None and noise is not None:
+        raise InputError("denoise takes a weight, or the noise from which the weight follows, not both.")
     if weight is not None:
         return Plan(make(data, weight), f"weight {weight:.4g} (given)")
     if noise is not None and not 0 <= noise <= 1:
-        raise InputError(
-            f"denoise(noise={noise:g}) must be in the units of [0, 1]; a standard deviation of {noise:g} grey "
-            f"levels is {noise:g}/255."
-        )
+        hint = f"; a standard deviation of {noise:g} grey levels is {noise:g}/255" if noise > 1 else ""
+        raise InputError(f"denoise(noise={noise:g}) must be between 0 and 1, the units of the pixels{hint}.")
     source = "given" if noise is not None else "estimated"
     level = float(estimate_noise(data).max()) if noise is None else noise
     chosen = weight_for_noise(make(data, 1.0).name, max(level, LEAST_NOISE), data.shape[1])
@@ -175,11 +175,14 @@ def _incoming(image: Tensor | Array | PathLike, known: Mask | None = None) -> tu
     Values of an array at pixels that are not ``known`` count for nothing; NaN is common there.
     """
     if isinstance(image, Tensor):
-        return image, lambda result: result
+        check_scale(image.detach().cpu().numpy(), "denoise(image)" if known is None else "inpaint(image)")
+        return image.detach(), lambda result: result
     if isinstance(image, (str, os.PathLike)):
         picture = load(image)
         return as_tensor(image), lambda result: to_numpy(result, picture.dtype)
     array = np.asarray(image)
+    if array.dtype == object:
+        raise InputError(f"An image is needed: a tensor, an array, or the path of a file; got {image!r}.")
     kind = array.dtype if array.dtype.kind in "uf" else np.dtype(np.float32)
 
     def back(result: Tensor) -> Array:

@@ -91,7 +91,9 @@ def _linear(answer: dict[str, Any], about: dict[str, Any]) -> tuple[float, float
     unknown = np.broadcast_to(~answer["mask"].astype(bool), u.shape) if inpainting else np.ones(u.shape, bool)
     if np.any((u != f) & ~unknown):
         raise ValueError("a known pixel was changed: infinitely far from the model's solution")
-    residual = np.abs((0 if inpainting else f - u) + weight * divergence(gradient(u)))
+    slope = gradient(u)
+    residual = np.abs((0 if inpainting else f - u) + weight * divergence(slope))
+    residual += 64 * EPSILON * (weight * np.max(np.abs(slope)) + (0 if inpainting else np.max(np.abs(u - f))))
     distance, maximum = _norm(residual), float(np.max(residual))
     if "supersolution" not in answer:
         return (np.inf, np.inf) if inpainting else (distance, maximum)
@@ -114,35 +116,61 @@ PROOFS = {
 }
 
 
+def problem_hash(data: npt.NDArray[Any], mask: npt.NDArray[Any] | None) -> str:
+    """SHA-256 of the data (channel, height, width), in their own type, and of the mask where there is one."""
+    digest = hashlib.sha256(np.ascontiguousarray(data).tobytes())
+    if mask is not None:
+        digest.update(np.ascontiguousarray(mask).tobytes())
+    return digest.hexdigest()
+
+
 def verify(path: str) -> dict[str, Any]:
-    """Recompute what an answer proves: model, proved rms and maximum in grey levels, and the data's SHA-256.
+    """Recompute what an answer proves: the model with its weight and share of known pixels, the proved rms and
+    maximum in grey levels, and the SHA-256 of data and mask, which tells whether they are yours.
 
     Raises:
         ValueError: damaged, altered, or proving less than it claims.
     """
     try:
-        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-            stored = {name: file[name] for name in file.files}
+        with open(path, "rb") as raw:
+            if raw.read(2) != b"PK":
+                raise ValueError("not an answer that mindl saved (.answer.npz)")
+            raw.seek(0)
+            with np.load(raw, allow_pickle=False) as file:
+                stored = {name: file[name] for name in file.files}
         about = json.loads(str(stored.pop("about")))
-        prove = PROOFS[about["model"]]
-        digest = hashlib.sha256(np.ascontiguousarray(stored["data"]).tobytes()).hexdigest()
+        prove = PROOFS.get(about["model"])
+        if prove is None:
+            raise ValueError(f"the model {about['model']!r} is not known here")
+        for name, array in stored.items():
+            if array.dtype not in (np.dtype(bool), np.dtype(np.float32), np.dtype(np.float64)):
+                raise ValueError(f"{name} has the type {array.dtype}")
+        weight, claims = float(about["weight"]), {name: float(about[name]) for name in ("rms", "maximum")}
+        digest = problem_hash(stored["data"], stored.get("mask"))
+        shape = stored["data"].shape
+        shapes = {name: x.shape == shape for name, x in stored.items() if name != "dual" and name != "mask"}
     except Exception as error:  # zip, zlib, JSON and NumPy each have their own way to say "damaged"
         raise ValueError(f"{path} is no answer that can be read: {error}") from error
-    if digest != about["data_sha256"]:
-        raise ValueError(f"{path}: the data are not those that the answer was made for (SHA-256 differs)")
+    if digest != about.get("problem_sha256"):
+        raise ValueError(f"{path}: the data or the mask are not those of the answer (SHA-256 differs)")
     answer = {name: x if x.dtype == bool else x.astype(np.float64) for name, x in stored.items()}
-    shape = answer["data"].shape
-    if answer["image"].shape != shape or not all(bool(np.isfinite(x).all()) for x in answer.values()):
-        raise ValueError(f"{path}: image and data must have one shape and be finite")
+    if not all(shapes.values()) or not all(bool(np.isfinite(x).all()) for x in answer.values()):
+        raise ValueError(f"{path}: images must have one shape and be finite")
+    if not 0 < weight < np.inf or ("mask" in answer and weight != 1):
+        raise ValueError(f"{path}: the weight {weight:g} is not one of this model")
+    if "mask" in answer and not np.broadcast_to(answer["mask"], shape).any(axis=(1, 2)).all():
+        raise ValueError(f"{path}: a channel has no known pixel, so the model has no solution")
     try:
         distance, maximum = prove(answer, about)
-    except (KeyError, ValueError, IndexError) as error:
+    except Exception as error:  # a missing or misshapen witness
         raise ValueError(f"{path}: not proved: {error}") from error
-    rms, maximum = 255 * distance / answer["image"].size ** 0.5, 255 * maximum
-    for name, proved in (("rms", rms), ("maximum", maximum)):
-        if not proved <= about[name] * (1 + 1e-6) + 1e-9:
-            raise ValueError(f"{path}: claims {name} {about[name]:.6g} grey levels, but proves {proved:.6g} only")
-    return {"model": about["model"], "rms": rms, "maximum": maximum, "data_sha256": digest}
+    proved = {"rms": 255 * distance / answer["image"].size ** 0.5, "maximum": 255 * maximum}
+    proved["rms"] = min(proved["rms"], proved["maximum"])
+    for name, value in proved.items():
+        if not value <= claims[name] * (1 + 1e-6) + 1e-9:
+            raise ValueError(f"{path}: claims {name} {claims[name]:.6g} grey levels, proves {value:.6g} only")
+    known = float(np.mean(answer["mask"])) if "mask" in answer else None
+    return {"model": about["model"], "weight": weight, "known": known, **proved, "problem_sha256": digest}
 
 
 if __name__ == "__main__":

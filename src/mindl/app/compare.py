@@ -7,7 +7,9 @@ from pathlib import Path
 
 import torch
 
-from mindl.app.report import Progress, Row, complain, print_rows, say
+from mindl.app.paths import check_output, expand
+from mindl.app.report import Failure, Progress, Row, print_rows, say
+from mindl.app.restore import check_tolerance
 from mindl.core.arrays import Image
 from mindl.core.errors import InputError, MaskError, MindlError, OutputError
 from mindl.images import GaussianNoise, load, psnr, random_mask, read_mask
@@ -34,28 +36,39 @@ class Comparison:
 
 def compare(inputs: list[Path], wish: Comparison, *, quiet: bool, as_json: bool, overwrite: bool) -> int:
     """One table for each photograph; the exit status."""
-    Stop(wish.tolerance).check(torch.float32)
-    given = [wish.known, wish.mask, wish.damage]
-    if sum(value is not None for value in given) > 1:
-        raise MaskError("Give one of --known, --mask and --damage.")
-    if wish.plot is not None:
-        if len(inputs) > 1:
-            raise InputError("A plot belongs to one photograph: compare them one at a time.")
-        if wish.plot.exists() and not overwrite:
-            raise OutputError(f"{wish.plot} exists already; --overwrite replaces it.")
+    sources = expand(inputs)
+    _check(sources, wish, overwrite=overwrite)
     rows: list[Row] = []
-    failed: list[str] = []
-    for source in inputs:
+    failed: list[Failure] = []
+    for source in sources:
         try:
             rows += _one(source, wish, quiet=quiet or as_json, overwrite=overwrite)
         except MindlError as error:
-            failed.append(str(error))
-    print_rows(rows, as_json=as_json, quiet=quiet)
-    for message in failed:
-        complain(message)
+            failed.append(Failure(str(source), str(error)))
+    print_rows(rows, failed, as_json=as_json, quiet=quiet)
     if failed:
         return 1
     return 0 if all(row.certified for row in rows) else 3
+
+
+def _check(sources: list[Path], wish: Comparison, *, overwrite: bool) -> None:
+    """Refuse what contradicts itself, or cannot be written, before any work."""
+    check_tolerance(wish.tolerance)
+    masks = [path for path in (wish.mask, wish.damage) if path is not None]
+    inpainting = bool(masks) or wish.known is not None
+    if len(masks) + (wish.known is not None) > 1:
+        raise MaskError("Give one of --known, --mask and --damage.")
+    if inpainting and (wish.noise is not None or wish.as_is):
+        raise InputError("--noise and --as-is compare denoising; --known, --mask and --damage inpainting.")
+    if wish.known is not None and not 0 < wish.known <= 1:
+        raise InputError(f"--known {wish.known:g} must be a share of the pixels, above 0 and at most 1.")
+    plan_denoising(torch.zeros(1, 1, 1, 1), noise=wish.noise)
+    if wish.plot is not None:
+        if len(sources) > 1:
+            raise InputError("A plot belongs to one photograph: compare them one at a time.")
+        if wish.plot.suffix.lower() != ".png":
+            raise OutputError(f"Cannot write the plot {wish.plot}: name a .png.")
+        check_output(wish.plot, [*sources, *masks], overwrite=overwrite)
 
 
 def _one(source: Path, wish: Comparison, *, quiet: bool, overwrite: bool) -> list[Row]:
@@ -73,7 +86,7 @@ def _one(source: Path, wish: Comparison, *, quiet: bool, overwrite: bool) -> lis
             with Progress(f"{model.title} by {name}", quiet=quiet) as progress:
                 solution = minimise(model, solver(), stop=Stop(wish.tolerance), watch=progress)
             quality = None if reference is None else float(psnr(solution.image, reference))
-            rows.append(Row.of(solution, source.name, why, quality))
+            rows.append(Row.of(solution, str(source), why, quality))
             solved.append((f"{model.title}, {name}", solution))
     if wish.plot is not None:
         save_figure(trace_figure(solved), wish.plot, overwrite=overwrite)
@@ -93,7 +106,7 @@ def _problem(photo: Image, wish: Comparison) -> tuple[list[tuple[Variational, st
         told = f"{plans[0].why}; the photograph is what is to be found again"
         return [(plan.model, plan.why) for plan in plans], photo, told
     if wish.as_is:
-        data, reference, told = photo, None, "taken as it is; its noise is estimated"
+        data, reference, told = photo, None, "taken as it is"
         noise = wish.noise
     else:
         noise = 25 / 255 if wish.noise is None else wish.noise

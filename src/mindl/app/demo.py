@@ -21,6 +21,10 @@ DENOISED_TO, FILLED_TO = 1e-4, 1e-6
 
 def demo(folder: Path, *, quiet: bool, as_json: bool) -> int:
     """Denoise and inpaint; write images, answers and a figure into ``folder``; the exit status."""
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "rof.answer.npz").exists():
+        raise OutputError(
+            f"{folder} holds other files, which the demo might overwrite: name a new folder with -o."
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -79,7 +83,7 @@ def demo(folder: Path, *, quiet: bool, as_json: bool) -> int:
 
 
 def _given(what: str, quality: float | None) -> Row:
-    return Row("", what, "", "", True, quality, 0.0, None, None, 0, 0.0)
+    return Row("", "", what, "", "", True, quality, 0.0, None, None, 0, 0.0)
 
 
 def _caption(row: Row) -> str:

@@ -22,7 +22,7 @@ def info(*, as_json: bool) -> None:
         "system": f"{platform.system()} {platform.machine()}",
         **{name: version(name) for name in PACKAGES},
         "threads": torch.get_num_threads(),
-        "cuda build": torch.version.cuda or "none (CPU build)",
+        "cuda_build": torch.version.cuda or "none (CPU build)",
         "devices": ["cpu", *(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))],
         "kernels": "plain torch",
     }

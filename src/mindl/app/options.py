@@ -21,7 +21,9 @@ Inputs = Annotated[list[Path], typer.Argument(metavar="IN...", help="Photographs
 Output = Annotated[
     Path, typer.Option("-o", "--output", metavar="OUT", help="File to write; a folder for several inputs.")
 ]
-Model = Annotated[str, typer.Option("--model", help="The model; an unknown name lists what there is.")]
+Model = Annotated[
+    str, typer.Option("--model", help="rof, anisotropic_rof or whittaker_tikhonov; harmonic_inpainting fills in.")
+]
 Weight = Annotated[
     float | None,
     typer.Option(parser=fraction, metavar="NUMBER", help="Weight of the model; larger is smoother."),
@@ -30,7 +32,12 @@ Noise = Annotated[
     float | None,
     typer.Option(parser=fraction, metavar="NUMBER", help="The noise's standard deviation in [0, 1]: 25/255."),
 ]
-SolverName = Annotated[str | None, typer.Option("--solver", help="The solver; by default one is chosen.")]
+SolverName = Annotated[
+    str | None,
+    typer.Option(
+        "--solver", help="primal-dual, conjugate-gradient or gradient-descent; by default one is chosen."
+    ),
+]
 Tolerance = Annotated[float, typer.Option(help="Relative tolerance of the certificate.")]
 MaskFile = Annotated[
     Path | None, typer.Option("--mask", metavar="M", help="White = known pixel, black = to be filled.")
@@ -41,8 +48,8 @@ DamageFile = Annotated[
 Answer = Annotated[
     bool, typer.Option("--answer", help="Also write OUT.answer.npz, which `mindl verify` proves again.")
 ]
-Threads = Annotated[int | None, typer.Option(min=1, help="Processor threads; by default all cores.")]
+Threads = Annotated[int | None, typer.Option(min=1, max=1024, help="Processor threads; by default all cores.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No table, no progress; errors only.")]
 Json = Annotated[bool, typer.Option("--json", help="The results as JSON on standard output.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing output files.")]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of the noise or the mask that is made up.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**62, help="Seed of the noise or the mask that is made up.")]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from mindl.core.arrays import PerImageFlag
@@ -22,6 +26,7 @@ class Row:
     """One result. Distances are in grey levels of 255; None: not known."""
 
     what: str
+    output: str
     method: str
     detail: str
     outcome: str
@@ -34,7 +39,7 @@ class Row:
     seconds: float
 
     @staticmethod
-    def of(solution: Solution, what: str, detail: str = "", psnr: float | None = None) -> Row:
+    def of(solution: Solution, what: str, detail: str = "", psnr: float | None = None, output: str = "") -> Row:
         """The row of a solution of one image."""
         certificate = solution.certificate
 
@@ -43,11 +48,12 @@ class Row:
 
         return Row(
             what=what,
+            output=output,
             method=f"{solution.model.title}, {type(solution.solver).__name__}",
             detail=detail,
             outcome=solution.outcome.value,
             certified=solution.outcome.certified,
-            psnr=psnr,
+            psnr=None if psnr is None else known(psnr),
             bound=float(certificate.relative.max()),
             rms=known(float(certificate.rms.max())),
             maximum=known(float(certificate.maximum.max())),
@@ -56,12 +62,33 @@ class Row:
         )
 
 
-def print_rows(rows: list[Row], *, as_json: bool, quiet: bool = False) -> None:
-    """All rows, on standard output."""
+@dataclass(frozen=True)
+class Failure:
+    """An input that could not be worked on, and why."""
+
+    what: str
+    why: str
+
+
+def print_rows(rows: list[Row], failed: Sequence[Failure] = (), *, as_json: bool, quiet: bool = False) -> None:
+    """All rows, on standard output, and what failed: in the JSON, else on standard error."""
+    text = ""
     if as_json:
-        sys.stdout.write(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
+        results = [{**asdict(row), "input": row.what} for row in rows if row.outcome]
+        errors = [{"input": each.what, "error": each.why} for each in failed]
+        text = json.dumps([*results, *errors], indent=2, allow_nan=False) + "\n"
     elif rows and not quiet:
-        Console().print(_table(rows))
+        console = Console()
+        with console.capture() as captured:
+            console.print(_table(rows))
+            certified = " All certified." if all(row.certified for row in rows) else ""
+            console.print("* grey levels of 255 from the true solution: rms / maximum." + certified)
+        text = captured.get()
+    with contextlib.suppress(BrokenPipeError):  # whoever read it has seen enough
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    for each in failed:
+        complain(each.why if each.what in each.why else f"{each.what}: {each.why}")
 
 
 def _table(rows: list[Row]) -> Table:
@@ -79,7 +106,7 @@ def _table(rows: list[Row]) -> Table:
     if not all(row.certified for row in rows):
         table.add_column("outcome", overflow="fold")
     for row in rows:
-        cells = [row.what] if named else []
+        cells: list[str | Text] = [Text(Path(row.what).name)] if named else []
         cells.append(row.method)
         if judged:
             cells.append("" if row.psnr is None else f"{row.psnr:.2f} dB")
@@ -88,9 +115,6 @@ def _table(rows: list[Row]) -> Table:
         if not all(row.certified for row in rows):
             cells.append(row.outcome)
         table.add_row(*cells)
-    certified = " All certified to the tolerance." if all(row.certified for row in rows) else ""
-    table.caption = f"* grey levels of 255 from the model's true solution: rms / maximum.{certified}"
-    table.caption_justify = "left"
     return table
 
 
@@ -99,18 +123,29 @@ def _distance(row: Row) -> str:
         return ""
     if row.rms is None or row.maximum is None:
         return "nothing proved"
-    return f"{row.rms:.2g} / {row.maximum:.2g}" if row.maximum < 100 else f"{row.rms:.2g} / {row.maximum:.0f}"
+    return f"{_short(row.rms)} / {_short(row.maximum)}"
+
+
+def _short(value: float) -> str:
+    """Two digits, without an exponent where it is a usual number."""
+    return f"{value:.0f}" if 99.5 <= value < 1e5 else f"{value:.2g}"
 
 
 def say(text: str, *, quiet: bool) -> None:
     """One line for the person, on standard error (standard output is for results)."""
     if not quiet:
-        Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(text)
+        _tell(text)
 
 
 def complain(text: str) -> None:
     """An error, on standard error, also when quiet."""
-    sys.stderr.write(f"mindl: {text}\n")
+    _tell(f"mindl: {text}")
+
+
+def _tell(text: str) -> None:
+    with contextlib.suppress(OSError, ValueError):  # a closed or full stream stops no work
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
 
 
 class Progress:
@@ -118,7 +153,7 @@ class Progress:
 
     def __init__(self, title: str, *, quiet: bool) -> None:
         self._title = title
-        self._line = None if quiet or not sys.stderr.isatty() else Console(stderr=True).status(title)
+        self._line = None if quiet or not sys.stderr.isatty() else Console(stderr=True).status(Text(title))
 
     def __enter__(self) -> Progress:
         if self._line is not None:
@@ -133,6 +168,5 @@ class Progress:
         """Show how far the solver is."""
         if self._line is not None:
             far = float(certificate.relative.max())
-            self._line.update(
-                f"{self._title}: step {steps}, {certificate.kind} {far:.1e} (to reach: {stop.tolerance:.0e})"
-            )
+            text = f"{self._title}: step {steps}, {certificate.kind} {far:.1e} (to reach: {stop.tolerance:.0e})"
+            self._line.update(Text(text))

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from mindl.app.paths import Job, jobs
-from mindl.app.report import Progress, Row, complain, print_rows, say
+from mindl.app.report import Failure, Progress, Row, print_rows, say
 from mindl.core.arrays import Image
 from mindl.core.errors import InputError, MaskError, MindlError, look_up
 from mindl.images.io import Picture, load, save
@@ -18,7 +18,7 @@ from mindl.models.inpainting import INPAINTING
 from mindl.restore import Plan, plan_denoising, plan_inpainting, solve
 from mindl.solvers.answers import write_answer
 from mindl.solvers.entry import SOLVERS, check_accepts
-from mindl.solvers.stop import Stop
+from mindl.solvers.stop import FINEST
 
 CERTIFIED, FAILED, WRONG_USAGE, NOT_CERTIFIED = 0, 1, 2, 3
 
@@ -42,7 +42,7 @@ def denoise(
     """Denoise every input; the exit status."""
     probe = plan_denoising(torch.zeros(1, 1, 1, 1), model=model, weight=weight, noise=noise)
     _check(probe, settings)
-    return _each(inputs, settings, lambda data: plan_denoising(data, model=model, weight=weight, noise=noise))
+    return _each(inputs, settings, lambda data: plan_denoising(data, model=model, weight=weight, noise=noise), [])
 
 
 def inpaint(inputs: list[Path], settings: Settings, *, model: str, mask: Path | None, damage: Path | None) -> int:
@@ -56,33 +56,49 @@ def inpaint(inputs: list[Path], settings: Settings, *, model: str, mask: Path | 
     probe = plan_inpainting(torch.zeros(1, 1, 1, 1), torch.ones(1, 1, 1, 1, dtype=torch.bool), model=model)
     _check(probe, settings)
     share = float(known.double().mean())
-    if mask is not None and share > 0.5:
-        say(
-            f"{100 * share:.1f} % of the pixels are known. If white marks what is to be filled, use --damage.",
-            quiet=settings.quiet,
-        )
-    return _each(inputs, settings, lambda data: plan_inpainting(data, known, model=model))
+    if (mask is not None) == (share > 0.5):
+        meant = "If white marks what is to be filled, use --damage"
+        if mask is None:
+            meant = "If white marks what is known, use --mask"
+        say(f"{100 * share:.1f} % of the pixels are known. {meant}.", quiet=settings.quiet)
+    if share == 1:
+        say("There is nothing to fill in: the mask knows every pixel.", quiet=settings.quiet)
+    return _each(inputs, settings, lambda data: plan_inpainting(data, known, model=model), [marked])
 
 
 def _check(probe: Plan, settings: Settings) -> None:
     """Refuse wrong names, weights and tolerances before the first file is opened."""
-    Stop(settings.tolerance).check(torch.float32)
+    check_tolerance(settings.tolerance)
     if settings.solver is not None:
         check_accepts(look_up(SOLVERS, settings.solver, "solver"), probe.model)
 
 
-def _each(inputs: list[Path], settings: Settings, plan: Callable[[Image], Plan]) -> int:
+def check_tolerance(tolerance: float) -> None:
+    """Files are solved in float32.
+
+    Raises:
+        InputError: a tolerance that float32 cannot reach.
+    """
+    finest = FINEST[torch.float32]
+    if not finest <= tolerance < 1:
+        raise InputError(
+            f"--tolerance {tolerance:g} must be below 1 and at least {finest:g}, which float32 reaches."
+        )
+
+
+def _each(inputs: list[Path], settings: Settings, plan: Callable[[Image], Plan], also_read: list[Path]) -> int:
     """Every input in turn; one that fails is named, and the others are finished."""
     rows: list[Row] = []
-    failed: list[str] = []
-    for job in jobs(inputs, settings.output, overwrite=settings.overwrite):
+    failed: list[Failure] = []
+    planned = jobs(
+        inputs, settings.output, overwrite=settings.overwrite, answers=settings.answer, also_read=also_read
+    )
+    for job in planned:
         try:
             rows.append(_one(job, settings, plan))
         except MindlError as error:
-            failed.append(str(error))
-    print_rows(rows, as_json=settings.as_json, quiet=settings.quiet)
-    for message in failed:
-        complain(message)
+            failed.append(Failure(str(job.source), str(error)))
+    print_rows(rows, failed, as_json=settings.as_json, quiet=settings.quiet)
     if failed:
         return FAILED
     return CERTIFIED if all(row.certified for row in rows) else NOT_CERTIFIED
@@ -99,14 +115,15 @@ def _one(job: Job, settings: Settings, plan: Callable[[Image], Plan]) -> Row:
     save(job.target, picture.with_pixels(solution.image), overwrite=settings.overwrite)
     if settings.answer:
         write_answer(job.answer, solution, overwrite=settings.overwrite)
-    return Row.of(solution, job.source.name, planned.why)
+    return Row.of(solution, str(job.source), planned.why, output=str(job.target))
 
 
 def _check_target(job: Job, picture: Picture) -> None:
     """Refuse, before solving, a format that cannot hold the picture."""
-    if job.target.suffix.lower() in (".jpg", ".jpeg") and (picture.alpha is not None or picture.dtype != "uint8"):
-        raise InputError(
-            f"{job.source} has transparency or more than 8 bits, which JPEG cannot hold: name a .png or .tif."
-        )
+    if job.target.suffix.lower() in (".jpg", ".jpeg"):
+        if picture.alpha is not None:
+            raise InputError(f"{job.source} has transparency, which JPEG cannot hold: name a .png or .tif.")
+        if picture.dtype != "uint8":
+            raise InputError(f"{job.source} has more than 8 bits, which JPEG cannot hold: name a .png or .tif.")
     if job.target.suffix.lower() == ".png" and picture.dtype.kind == "f":
         raise InputError(f"{job.source} holds floats, which PNG cannot hold: name a .tif.")

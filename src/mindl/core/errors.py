@@ -75,15 +75,21 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def look_up(table: Mapping[str, T], name: str, kind: str) -> T:
-    """``table[name]``, with underscores and hyphens alike.
+    """``table[name]``; case, underscores and hyphens count for nothing.
 
     Raises:
         UnknownNameError: no such name; the nearest ones are offered.
 
-    >>> look_up({"rof": 1, "whittaker_tikhonov": 2}, "whittaker-tikhonov", "model")
+    >>> look_up({"rof": 1, "whittaker_tikhonov": 2}, "Whittaker-Tikhonov", "model")
     2
     """
+    if not isinstance(name, str):
+        raise UnknownNameError(f"A {kind} is named by a string ({nearest('', table)}), got {name!r}.")
     for known, value in table.items():
-        if known.replace("-", "_") == name.replace("-", "_"):
+        if _plain(known) == _plain(name):
             return value
     raise UnknownNameError(f"There is no {kind} {name!r}. Did you mean {nearest(name, table)}?")
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "")

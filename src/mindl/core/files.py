@@ -19,15 +19,7 @@ def write_whole(path: str | os.PathLike[str], content: bytes, *, overwrite: bool
         OutputError: no such folder, not a regular file, already there (``overwrite=False``), or the
             system could not write.
     """
-    target = Path(path)
-    if target.is_symlink():
-        target = target.resolve()
-    if not target.parent.is_dir():
-        raise OutputError(f"Cannot write {path}: the folder {target.parent} does not exist; create it first.")
-    if target.exists() and not target.is_file():
-        raise OutputError(f"Cannot write {path}: it is not a regular file.")
-    if target.exists() and not overwrite:
-        raise OutputError(f"Cannot write {path}: it exists already; say so to overwrite it.")
+    target = check_target(path, overwrite=overwrite)
     temporary: str | None = None
     try:
         handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
@@ -42,6 +34,29 @@ def write_whole(path: str | os.PathLike[str], content: bytes, *, overwrite: bool
     finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
+    return target
+
+
+def check_target(path: str | os.PathLike[str], *, overwrite: bool = True) -> Path:
+    """The file that writing to ``path`` would make, links followed; what can be refused is refused now.
+
+    Raises:
+        OutputError: as for ``write_whole``.
+    """
+    target = Path(path)
+    try:
+        if target.is_symlink():
+            target = target.resolve(strict=False)
+        exists = target.exists()
+    except (OSError, RuntimeError) as error:  # a loop of links
+        raise OutputError(f"Cannot write {path}: {error}.") from error
+    if target.is_dir() or (exists and not target.is_file()):
+        raise OutputError(f"Cannot write {path}: it is not a regular file.")
+    if not target.parent.is_dir():
+        what = "is a file, not a folder" if target.parent.exists() else "does not exist; create it first"
+        raise OutputError(f"Cannot write {path}: the folder {target.parent} {what}.")
+    if exists and not overwrite:
+        raise OutputError(f"Cannot write {path}: it exists already, and overwriting was not asked for.")
     return target
 
 

@@ -21,6 +21,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import warnings
 import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,7 +36,7 @@ import torch
 from PIL import Image as pillow
 from torch import Tensor
 
-from mindl.core.arrays import Image
+from mindl.core.arrays import Image, check_image
 from mindl.core.errors import ImageFileError, InputError, OutputError
 from mindl.core.files import write_whole
 
@@ -99,6 +100,7 @@ def from_numpy(array: Array) -> Image:
     torch.Size([1, 1, 2, 3])
     """
     array = np.asarray(array)
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
     if array.ndim == 2:
         array = array[:, :, None]
     if array.ndim != 3 or array.shape[2] not in (1, 3):
@@ -131,8 +133,10 @@ def to_numpy(image: Image, dtype: npt.DTypeLike | None = None) -> Array:
     >>> to_numpy(torch.tensor([[[[1.5, 0.5]]]]), np.uint8)
     array([[255, 128]], dtype=uint8)
     """
-    if image.ndim != 4 or image.shape[0] != 1:
-        raise InputError(f"to_numpy needs one image (1, channel, height, width), got {tuple(image.shape)}.")
+    if not isinstance(image, Tensor) or image.ndim != 4 or image.shape[0] != 1 or image.shape[1] not in (1, 3):
+        got = tuple(image.shape) if isinstance(image, Tensor) else type(image).__name__
+        raise InputError(f"to_numpy needs one image (1, 1 or 3 channels, height, width), got {got}.")
+    check_image(image, "to_numpy(image)")
     array: Array = image.detach().cpu().numpy()[0].transpose(1, 2, 0)
     if array.shape[2] == 1:
         array = array[:, :, 0]
@@ -225,6 +229,8 @@ def save(path: PathLike, picture: Picture, *, overwrite: bool = True) -> Path:
     suffix = check_suffix(path)
     array = to_numpy(picture.pixels, picture.dtype)
     if suffix in (".jpg", ".jpeg"):
+        if max(array.shape[:2]) > 65500:
+            raise OutputError(f"Cannot write {path}: JPEG holds at most 65500 pixels a side; write a PNG or TIFF.")
         if picture.dtype != np.uint8:
             raise InputError(f"JPEG holds 8 bits per channel, not {picture.dtype}: write a PNG or TIFF.")
         if picture.alpha is not None:
@@ -234,7 +240,12 @@ def save(path: PathLike, picture: Picture, *, overwrite: bool = True) -> Path:
     if picture.alpha is not None:
         colour = array if array.ndim == 3 else array[:, :, None]
         array = np.concatenate([colour, to_numpy(picture.alpha, picture.dtype)[:, :, None]], axis=2)
-    return write_whole(path, _encode(array, suffix, picture.profile), overwrite=overwrite)
+    try:
+        content = _encode(array, suffix, picture.profile)
+    except (OSError, ValueError, MemoryError) as error:
+        size = f"{array.shape[1]} x {array.shape[0]}"
+        raise OutputError(f"Cannot write {path}: the format cannot hold this image ({size}): {error}.") from error
+    return write_whole(path, content, overwrite=overwrite)
 
 
 def check_suffix(path: PathLike) -> str:
@@ -252,11 +263,17 @@ def check_suffix(path: PathLike) -> str:
 
 
 def _bytes_of(path: PathLike) -> bytes:
-    file = Path(path)
-    if not file.exists():
+    try:
+        file = Path(path)
+        missing = not file.exists()
+    except (TypeError, OSError, ValueError) as error:
+        raise ImageFileError(f"{path!r} is no path of a file: {error}.") from error
+    if missing:
         raise ImageFileError(f"There is no file {path}.")
     if file.is_dir():
         raise ImageFileError(f"{path} is a folder, not an image.")
+    if not file.is_file():
+        raise ImageFileError(f"{path} is not a regular file.")
     try:
         content = file.read_bytes()
     except OSError as error:
@@ -270,9 +287,12 @@ def _decode(content: bytes, path: PathLike) -> tuple[Array, bytes | None, int]:
     """Pixels as the file has them (height, width[, channel]), profile, EXIF orientation."""
     if content[:4] in _TIFF:
         return _decode_tiff(content, path)
-    with pillow.open(io.BytesIO(content)) as picture:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", pillow.DecompressionBombWarning)  # large photographs are welcome
+        opened = pillow.open(io.BytesIO(content))
+    with opened as picture:
         frames = getattr(picture, "n_frames", 1)
-        if frames > 1:
+        if frames > 1 and picture.format != "MPO":  # a phone's JPEG: the first is the photograph
             raise ImageFileError(f"{path} holds {frames} frames: save the one that is meant.")
         profile = picture.info.get("icc_profile")
         orientation = int(picture.getexif().get(_EXIF_ORIENTATION, 1))
@@ -299,9 +319,11 @@ def _decode_tiff(content: bytes, path: PathLike) -> tuple[Array, bytes | None, i
     with tifffile.TiffFile(io.BytesIO(content)) as tiff:
         if not tiff.pages:
             raise ImageFileError(f"{path} is damaged: it holds no image.")
-        if len(tiff.pages) > 1:
-            raise ImageFileError(f"{path} holds {len(tiff.pages)} pages: save the one that is meant.")
-        page: Any = tiff.pages[0]
+        pages: list[Any] = list(tiff.pages)
+        full = [each for each in pages if not each.is_reduced]  # a thumbnail may come along
+        if len(full) > 1:
+            raise ImageFileError(f"{path} holds {len(full)} pages: save the one that is meant.")
+        page = full[0] if full else pages[0]
         photometric = page.photometric.name
         array: Array = page.asarray()
         tags = page.tags
@@ -309,6 +331,8 @@ def _decode_tiff(content: bytes, path: PathLike) -> tuple[Array, bytes | None, i
         profile = bytes(tags[34675].value) if 34675 in tags else None
         if photometric not in ("MINISBLACK", "MINISWHITE", "RGB", "PALETTE", "YCBCR"):
             raise ImageFileError(f"{path} has the colour space {photometric}: convert it to RGB first.")
+        if tifffile.EXTRASAMPLE.ASSOCALPHA in tuple(page.extrasamples):
+            raise ImageFileError(f"{path} has premultiplied transparency: save it with plain alpha first.")
         if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and array.ndim == 3:
             array = array.transpose(1, 2, 0)
         if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 2, 3, 4)):
@@ -331,6 +355,15 @@ def _check_floats(values: Array, name: str, kind: type[InputError] = InputError)
     broken = int((~np.isfinite(values)).sum())
     if broken:
         raise kind(f"{name}: {broken} pixel values are NaN or infinite.")
+    check_scale(values, name, kind)
+
+
+def check_scale(values: Array, name: str, kind: type[InputError] = InputError) -> None:
+    """See that floats are in [0, 1], give or take noise.
+
+    Raises:
+        InputError: they look like 0..255 or 0..65535.
+    """
     largest = float(np.abs(values).max(initial=0))
     if largest > FAR_OUTSIDE:
         raise kind(

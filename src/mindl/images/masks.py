@@ -8,7 +8,7 @@ import torch
 from mindl.core.arrays import Mask
 from mindl.core.errors import InputError, MaskError
 from mindl.core.randomness import Seed, draw
-from mindl.images.io import Array, PathLike, load
+from mindl.images.io import Array, PathLike, load, to_numpy
 
 
 def random_mask(height: int, width: int, density: float, *, seed: Seed, batch: int = 1) -> Mask:
@@ -52,7 +52,9 @@ def mask_from_numpy(array: Array, *, damage: bool = False) -> Mask:
     [[[[False, True]]]]
     """
     array = np.asarray(array)
-    if array.ndim == 3 and array.shape[2] in (1, 3) and bool((array == array[:, :, :1]).all()):
+    if array.ndim == 3 and array.shape[2] in (1, 3):
+        if bool((array != array[:, :, :1]).any()):
+            raise MaskError("A mask is black and white; this one has colours. Threshold it first.")
         array = array[:, :, 0]
     if array.ndim != 2 or array.size == 0:
         raise MaskError(f"A mask is an array (height, width) of black and white, got the shape {array.shape}.")
@@ -75,8 +77,10 @@ def read_mask(path: PathLike, *, damage: bool = False) -> Mask:
         ImageFileError: no image, or refused.
         MaskError: greys or colours.
     """
-    pixels = load(path).pixels[0].permute(1, 2, 0).numpy()
+    picture = load(path)
+    if picture.alpha is not None:
+        raise MaskError(f"{path}: a mask has no transparency; save it as plain black and white.")
     try:
-        return mask_from_numpy(pixels, damage=damage)
+        return mask_from_numpy(to_numpy(picture.pixels, picture.dtype), damage=damage)
     except MaskError as error:
         raise MaskError(f"{path}: {error}") from None

@@ -133,7 +133,15 @@ def verify(model: Model, image: Image, witness: Witness | None = None) -> Certif
             raise InputError(f"{model.title} is a saddle point: its witness is a DualWitness.")
         if witness is None:
             witness = DualWitness(torch.zeros_like(view.operator(image)))
-        for name, value in (("dual", witness.dual), ("image", witness.image)):
+        for name, value, shape in (
+            ("dual", witness.dual, view.operator(image[:1, :, :1, :1]).shape[1:3] + image.shape[2:]),
+            ("image", witness.image, image.shape[1:]),
+        ):
+            if value is not None and value.shape != (image.shape[0], *shape):
+                raise InputError(
+                    f"verify(witness) needs a {name} of the shape {(image.shape[0], *shape)}, "
+                    f"got {tuple(value.shape)}."
+                )
             if value is not None and not bool(torch.isfinite(value).all()):
                 raise InputError(f"verify(witness) needs a finite {name}.")
         return _saddle_point(view, image, witness)
@@ -178,12 +186,13 @@ def _saddle_point(view: SaddlePoint, image: Image, witness: DualWitness) -> Cert
         )
         distance = torch.minimum(distance, through)
     distance = torch.where(torch.isfinite(scale), distance, torch.inf)
+    maximum = torch.minimum(distance, _range_bound(view, image)) * GREY_LEVELS
     return Certificate(
         kind="duality gap",
         bound=own.gap,
         scale=scale,
-        rms=_grey_rms(distance, image),
-        maximum=torch.minimum(distance, _range_bound(view, image)) * GREY_LEVELS,
+        rms=torch.minimum(_grey_rms(distance, image), maximum),
+        maximum=maximum,
         rigorous=view.modulus > 0,
         midpoint_rms=_grey_rms(own.midpoint, image),
         witness=witness,
@@ -276,12 +285,13 @@ def _linear_system(view: LinearSystem, image: Image, witness: Supersolution | No
             maximum = torch.where(holds, torch.minimum(maximum, height), maximum)
             distance = torch.where(holds, torch.minimum(distance, norm(witness.values)), distance)
     legal = torch.isfinite(energy)
+    maximum = torch.where(legal, maximum, torch.inf) * GREY_LEVELS
     return Certificate(
         kind="residual",
         bound=torch.where(legal, residual_norm, torch.inf),
         scale=norm(view.right_hand_side),
-        rms=_grey_rms(torch.where(legal, distance, torch.inf), image),
-        maximum=torch.where(legal, maximum, torch.inf) * GREY_LEVELS,
+        rms=torch.minimum(_grey_rms(torch.where(legal, distance, torch.inf), image), maximum),
+        maximum=maximum,
         rigorous=True,
         witness=witness,
     )

@@ -181,6 +181,11 @@ def as_mask(mask: object, data: Image) -> Mask:
         if bool(((mask != 0) & (mask != 1)).any()):
             raise MaskError("A mask holds 1 (known) and 0 (to be filled) and nothing between; got other values.")
         mask = mask == 1
+    if mask.ndim == 4 and mask.shape[2:] != data.shape[2:]:
+        raise MaskError(
+            f"The mask is {mask.shape[3]} x {mask.shape[2]} pixels, and the image "
+            f"{data.shape[3]} x {data.shape[2]}: they must have one size (was one of them turned?)."
+        )
     if (
         mask.ndim != 4
         or any(m not in (1, d) for m, d in zip(mask.shape[:2], data.shape[:2], strict=True))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import os
@@ -17,6 +16,7 @@ from mindl.models.certificate import DualWitness, Supersolution
 from mindl.models.data_terms import KnownPixels
 from mindl.models.variational import Variational
 from mindl.solvers.solution import Solution
+from mindl.verify import problem_hash
 
 VERIFIABLE = ("rof", "anisotropic_rof", "whittaker_tikhonov", "harmonic_inpainting")
 """The models that ``mindl.verify`` knows."""
@@ -54,7 +54,7 @@ def write_answer(path: str | os.PathLike[str], solution: Solution, *, overwrite:
         "rms": float(certificate.rms),
         "maximum": float(certificate.maximum),
         "outcome": solution.outcome.value,
-        "data_sha256": hashlib.sha256(np.ascontiguousarray(data).tobytes()).hexdigest(),
+        "problem_sha256": problem_hash(data, arrays.get("mask")),
         "format": 1,
     }
     buffer = io.BytesIO()

@@ -67,6 +67,8 @@ def minimise(
     """
     if not isinstance(model, Model):
         raise InputError(f"minimise(model) needs a model such as rof(data, weight), got {type(model).__name__}.")
+    if not isinstance(stop, Stop | None):
+        raise InputError(f"minimise(stop) needs a Stop, such as Stop(1e-4), got {stop!r}.")
     why = ""
     if solver is None:
         solver, why = choose(model)

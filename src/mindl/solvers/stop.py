@@ -40,8 +40,8 @@ class Stop:
     every: int = 10
 
     def __post_init__(self) -> None:
-        if self.tolerance is not None and not 0 < self.tolerance < float("inf"):
-            raise InputError(f"Stop(tolerance={self.tolerance}) must be above 0 and finite, or None.")
+        if self.tolerance is not None and not 0 < self.tolerance < 1:
+            raise InputError(f"Stop(tolerance={self.tolerance}) must be above 0 and below 1, or None.")
         if self.steps < 0 or self.every < 1:
             raise InputError(f"Stop needs steps >= 0 and every >= 1, got {self.steps} and {self.every}.")
 

@@ -2,6 +2,7 @@ r"""The prover: finds the witness that lets the verifier prove a good bound, and
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import cast
 
@@ -58,8 +59,8 @@ def certify(
     if isinstance(image, (Candidate, Solution)):
         dual = image.dual if dual is None else dual
         image = image.image
-    if effort < 0:
-        raise InputError(f"certify(effort={effort}) must be at least 0.")
+    if not isinstance(effort, int) or effort < 0:
+        raise InputError(f"certify(effort={effort}) must be a whole number of steps, at least 0.")
     check_image(image, "certify(image)")
     with torch.no_grad():
         view = proving_view(model)
@@ -71,7 +72,7 @@ def certify(
         witness: Witness | None = None
         if isinstance(view, SaddlePoint):
             witness = _dual_witness(view, image.detach(), dual, effort)
-        elif isinstance(view, MonotoneSystem) and effort:
+        elif isinstance(view, MonotoneSystem) and effort and not math.isfinite(view.inverse_bound):
             witness = _supersolution(view, image.detach(), effort)
         return verify(view, image.detach(), witness)
 
@@ -121,41 +122,42 @@ def _supersolution(view: MonotoneSystem, image: Image, effort: int) -> Supersolu
     minimum of both is again one, since the off-diagonal entries of A are not positive. Where w is not found,
     v is 0 and proves nothing.
     """
-    ones = torch.ones_like(image, dtype=torch.float64)
-    if view.free is not None:
-        ones = torch.where(view.free, ones, 0)
+    # Approximate solutions suffice, so they are found in the image's own type; what makes them proofs, the
+    # largest deficits, is computed in float64. w belongs to the mask and is shared by what shares the mask.
+    free = torch.ones_like(image[:1, :1], dtype=torch.bool) if view.free is None else view.free
     residual = view.gradient(image.double()).abs()
     peak = residual.flatten(1).amax(dim=1)
-    lift, floor = _covering(view, ones, effort)
+    lift, floor = _covering(view, free.to(image.dtype), effort)
     usable = floor > 0
     floor = torch.where(usable, floor, 1)
-    plain = lift * per_image(peak / floor, lift)
-    approximate = solve(Correction(view.apply, residual), tolerance=0.03, steps=effort)
-    deficit = _largest_deficit(view.apply(approximate), residual, ones)
-    fine = approximate + lift * per_image(deficit / floor, lift)
+    plain = lift * per_image(peak / floor, residual)
+    approximate = solve(Correction(view.apply, residual.to(image.dtype)), tolerance=0.03, steps=effort).double()
+    deficit = _largest_deficit(view.apply(approximate), residual, free)
+    fine = approximate + lift * per_image(deficit / floor, residual)
     values = torch.minimum(plain, fine)
     # Lifted a little more than needed, so that rounding in the verifier's own sums cannot break it.
     height = values.flatten(1).amax(dim=1)
     slack = 2 * (residual_rounding(view, view.energy(image)) + product_rounding(view, height)) + 1e-12 * peak
-    values = values + lift * per_image(slack / floor, lift)
-    return Supersolution(values * per_image(usable, values))
+    values = values + lift * per_image(slack / floor, residual)
+    return Supersolution(values * per_image(usable, residual))
 
 
 def _covering(view: LinearSystem, ones: Tensor, effort: int) -> tuple[Image, PerImage]:
     """w and the minimum of A w over the free pixels; it is not positive where ``effort`` did not suffice."""
-    lift, floor = ones, torch.zeros(ones.shape[0], dtype=ones.dtype, device=ones.device)
+    lift, floor = ones, torch.zeros(ones.shape[0], dtype=torch.float64, device=ones.device)
     done = torch.zeros_like(floor, dtype=torch.bool)
     for trial, relative in iterates(Correction(view.apply, ones), effort):
         near = relative <= 0.1
-        reached = 1 - _largest_deficit(view.apply(trial), ones, ones) if bool(near.any()) else floor
+        reached = 1 - _largest_deficit(view.apply(trial.double()), ones, ones) if bool(near.any()) else floor
         lift = torch.where(done.reshape(-1, 1, 1, 1), lift, trial)  # each image stops on its own
         floor = torch.where(done | ~near, floor, reached)
         done = done | (near & (floor > 0.5))
         if bool(done.all()):
             break
+    lift = lift.double()
     return lift, torch.where(done, floor, 1 - _largest_deficit(view.apply(lift), ones, ones))
 
 
-def _largest_deficit(covered: Tensor, wanted: Tensor, ones: Tensor) -> PerImage:
+def _largest_deficit(covered: Tensor, wanted: Tensor, free: Tensor) -> PerImage:
     """max(wanted - covered, 0) over the free pixels of each image."""
-    return ((wanted - covered) * ones).flatten(1).amax(dim=1).clamp(min=0)
+    return ((wanted - covered) * free).flatten(1).amax(dim=1).clamp(min=0)
