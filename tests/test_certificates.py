@@ -228,3 +228,93 @@ def test_an_energy_of_ones_own_is_stationary_at_best() -> None:
     certificate = md.certify(Tied(), torch.zeros(1, 1, 3, 3))
     assert not certificate.rigorous and certificate.rms.isinf() and not certificate.informative
     assert "uninformative" in repr(certificate)
+
+
+# -- attempts to prove what is not so -------------------------------------------------------------------------
+
+
+def test_witnesses_of_another_shape_are_refused() -> None:
+    f = (0.1 * torch.arange(8.0, dtype=torch.float64))[None, None, :, None].expand(1, 1, 8, 5).clone()
+    model = md.models.rof(f, 0.2)
+    thin = torch.zeros(1, 1, 2, 1, 5, dtype=torch.float64)
+    with pytest.raises(InputError, match="needs a dual of the shape"):
+        verify(model, f, DualWitness(thin))
+    with pytest.raises(InputError, match="needs a image of the shape"):
+        verify(model, f, DualWitness(torch.zeros(1, 1, 2, 8, 5, dtype=torch.float64), f[..., :1]))
+    with pytest.raises(InputError, match="data's shape"):
+        verify(md.models.rof(random_image(2, 1, 1, 5), 0.1), random_image(1, 1, 4, 5))
+    inpainting = md.models.harmonic_inpainting(f, md.images.random_mask(8, 5, 0.5, seed=0))
+    with pytest.raises(InputError, match="values of the shape"):
+        verify(inpainting, f, Supersolution(torch.ones(1, 1, 8, 1)))
+    with pytest.raises(InputError, match="Supersolution"):
+        verify(inpainting, f, DualWitness(torch.zeros(1, 1, 2, 8, 5)))
+
+
+def test_values_at_known_pixels_prove_nothing() -> None:
+    n = 200
+    f, known = torch.zeros(1, 1, 1, n, dtype=torch.float64), torch.zeros(1, 1, 1, n, dtype=torch.bool)
+    known[..., [0, -1]] = True
+    i = torch.arange(n, dtype=torch.float64)
+    u = torch.where(known, 0.0, 1 - i / (n - 1))
+    v = (i * (n - 1 - i) * 1e-9).reshape(1, 1, 1, n)
+    v[..., 0] = -1.01
+    assert verify(md.models.harmonic_inpainting(f, known), u, Supersolution(v)).maximum.isinf()
+
+
+def test_rounding_of_the_dual_image_is_covered() -> None:
+    f = torch.tensor([[[[0.0, 2.0**-24]]]], dtype=torch.float64) + 0.5
+    w = 5e-17
+    p = torch.zeros(1, 1, 2, 1, 2, dtype=torch.float64)
+    p[..., 0, 0, 0] = w
+    assert verify(md.models.rof(f, w), f, DualWitness(p)).rms.item() >= GREY * w  # u* = f -+ w
+
+
+def test_overflow_is_never_certified() -> None:
+    solution = md.minimise(md.models.rof(random_image(1, 1, 8, 8) * 1e30, 1e29), stop=md.Stop(1e-4, steps=50))
+    if solution.outcome.certified:
+        assert torch.isfinite(solution.certificate.bound).all() and torch.isfinite(solution.certificate.rms).all()
+
+
+class Laplacian(md.calculus.Operator):
+    """Second differences: L^T L is no M-matrix, and overshoots are possible."""
+
+    components, radius = 1, 2
+
+    def __call__(self, image, out=None):
+        return md.calculus.Gradient().gram(image)[:, :, None]
+
+    def adjoint(self, field, out=None):
+        return md.calculus.Gradient().gram(field[:, :, 0])
+
+    def gram(self, image, out=None, scratch=None):
+        value = self.adjoint(self(image))
+        return value if out is None else out.copy_(value)
+
+    def norm_squared(self, height, width):
+        return md.calculus.Gradient().norm_squared(height, width) ** 2
+
+
+def test_theorems_are_claimed_for_the_operators_that_have_them_only() -> None:
+    f = md.images.step(1, 9).double()
+    smooth = md.models.Variational(md.models.HalfSquared(f), md.calculus.Quadratic(), Laplacian(), 5.0)
+    assert smooth.why_not(md.models.MonotoneSystem) is not None and smooth.why_not(md.models.LinearSystem) is None
+    solution = md.minimise(smooth, stop=md.Stop(1e-12))
+    truth = solution.image
+    assert truth.max() > 1.01 and solution.outcome.certified  # it overshoots
+    off = truth + 0.3 * (random_image(1, 1, 1, 9, dtype=torch.float64) - 0.5)
+    certificate = md.certify(smooth, off)
+    assert GREY * (off - truth).abs().max() <= certificate.maximum.item()
+    assert GREY * (off - truth).square().mean().sqrt() <= certificate.rms.item()
+    rough = md.models.Variational(md.models.HalfSquared(f), md.calculus.TotalVariation(), Laplacian(), 1.0)
+    assert rough.view(md.models.SaddlePoint).data_range() is None
+
+
+def test_a_solver_of_another_view_saves_a_provable_answer(tmp_path) -> None:
+    from mindl.verify import verify as reprove
+
+    f = random_image(1, 1, 21, 17)
+    for weight in (0.1, 5.0, 100.0):
+        solution = md.minimise(md.models.whittaker_tikhonov(f, weight), md.solvers.PrimalDual())
+        assert reprove(str(md.solvers.write_answer(tmp_path / "a.npz", solution)))["weight"] == weight
+    fine = md.minimise(md.models.rof(f.double(), 0.1), stop=md.Stop(1e-11, steps=20000))
+    reprove(str(md.solvers.write_answer(tmp_path / "a.npz", fine)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import math
 
@@ -44,7 +45,8 @@ class Smooth(md.Energy):
 
 def exported(module: object, base: type) -> list[type]:
     values = [getattr(module, name) for name in module.__all__]
-    return [v for v in values if isinstance(v, type) and issubclass(v, base) and v is not base]
+    kinds = [v for v in values if isinstance(v, type) and issubclass(v, base)]
+    return [kind for kind in kinds if not inspect.isabstract(kind)]
 
 
 def test_every_operator_keeps_its_contract() -> None:
@@ -547,3 +549,43 @@ def test_a_cuda_device_gives_the_same_answer(name: str) -> None:
     there = md.minimise(make(name, data.cuda()), stop=md.Stop(1e-5))
     assert there.image.is_cuda and there.outcome is Outcome.CERTIFIED
     assert (there.image.cpu() - here.image).abs().max() < 1e-2
+
+
+def test_a_fixed_number_of_steps_is_done_even_when_solved() -> None:
+    model = md.models.whittaker_tikhonov(random_image(1, 1, 4, 4), 1.0)
+    solution = md.minimise(model, stop=md.Stop(None, steps=100))
+    assert solution.steps.tolist() == [100] and torch.isfinite(solution.image).all()
+
+
+def test_derivatives_respect_no_grad_and_the_solvers_view() -> None:
+    x = random_image(1, 1, 4, 4).requires_grad_()
+    with torch.no_grad():
+        assert not md.minimise(md.models.rof(x, 0.1), differentiate=ThroughSteps()).image.requires_grad
+    tikhonov = md.models.whittaker_tikhonov(x, 1.0)
+    by_saddle_point = md.minimise(tikhonov, md.solvers.PrimalDual(), differentiate=Implicit()).image
+    by_saddle_point.square().sum().backward()
+    assert torch.isfinite(x.grad).all() and x.grad.abs().max() > 0
+
+
+def test_an_inexact_implicit_derivative_is_told() -> None:
+    x = random_image(1, 1, 1, 900).requires_grad_()
+    model = md.models.whittaker_tikhonov(x, 1e9)
+    image = md.minimise(model, stop=md.Stop(None, steps=1), differentiate=Implicit(1e-14)).image
+    with pytest.warns(UserWarning, match="reached a relative residual"):
+        image[..., :7].sum().backward()
+
+
+def test_duals_to_start_from_are_checked() -> None:
+    model = md.models.rof(OK, 0.1)
+    for dual in (torch.zeros(1, 1, 2, 4, 5), torch.zeros(1, 1, 4, 4), torch.full((1, 1, 2, 4, 4), math.nan)):
+        with pytest.raises(InputError, match="finite dual field"):
+            md.minimise(model, start=Candidate(OK, dual))
+
+
+def test_an_infinite_energy_is_refused() -> None:
+    class Wall(Smooth):
+        def energy(self, u):
+            return torch.full((u.shape[0],), math.inf) + 0 * u.sum(dim=(1, 2, 3))
+
+    with pytest.raises(NonFiniteError, match="NaN or infinite"):
+        md.minimise(Wall(OK), start=OK)

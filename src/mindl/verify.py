@@ -63,12 +63,14 @@ def _rof_pair(u: Array, f: Array, p: Array, weight: float, coupling: str) -> tup
     q = gradient(u)
     variation = weight * float(np.sum(magnitude(q, coupling)))
     field = max(variation - float(np.sum(q * p)), 0.0)
-    u_p = f + divergence(p)
-    d = _norm(u - u_p)
-    gap = field + d * d / 2
-    gap += 64 * EPSILON * (variation + _norm(u - f) ** 2 + d * (_norm(u - f) + 4 * _norm(p)))  # rounding
-    rest = max(4 * gap - d * d, 0.0)
-    return (d + rest**0.5) / 2, max(gap - d * d / 4, 0.0) ** 0.5, (u + u_p) / 2
+    difference = (u - f) - divergence(p)
+    d = _norm(difference)
+    energy = variation + _norm(u - f) ** 2 / 2
+    # Rounding: a few units of every term; four units of each summand of the difference.
+    slip = 4 * EPSILON * ((2 * energy) ** 0.5 + 4 * _norm(p))
+    gap = (field + d * d / 2) * (1 + 64 * EPSILON) + 16 * EPSILON * energy + d * slip + slip * slip / 2
+    rest = max(4 * gap - d * d, 0.0) ** 0.5
+    return (d + slip + rest) / 2, rest / 2 + slip, u - difference / 2
 
 
 def _rof(answer: dict[str, Any], about: dict[str, Any]) -> tuple[float, float]:
@@ -79,7 +81,7 @@ def _rof(answer: dict[str, Any], about: dict[str, Any]) -> tuple[float, float]:
     if "witness_image" in answer:
         v = answer["witness_image"]
         direct, middle, midpoint = _rof_pair(v, f, p, weight, coupling)
-        distance = min(distance, _norm(u - v) + direct, _norm(u - midpoint) + middle)
+        distance = min(distance, _norm(u - v) + direct, _norm(u - midpoint) + middle + 4 * EPSILON * _norm(v))
     low, high = f.min(axis=(1, 2), keepdims=True), f.max(axis=(1, 2), keepdims=True)
     return distance, min(distance, float(np.max(np.maximum(u - low, high - u))))
 
@@ -148,14 +150,18 @@ def verify(path: str) -> dict[str, Any]:
         weight, claims = float(about["weight"]), {name: float(about[name]) for name in ("rms", "maximum")}
         digest = problem_hash(stored["data"], stored.get("mask"))
         shape = stored["data"].shape
-        shapes = {name: x.shape == shape for name, x in stored.items() if name != "dual" and name != "mask"}
+        allowed: dict[str, list[tuple[int, ...]]] = {"dual": [(shape[0], 2, *shape[1:])]}
+        allowed["mask"] = [shape, (1, *shape[1:])]
+        misshapen = [name for name, x in stored.items() if x.shape not in allowed.get(name, [shape])]
+        if len(shape) != 3 or misshapen or ("mask" in stored and stored["mask"].dtype != bool):
+            raise ValueError(f"data {shape} and {misshapen or 'mask'} do not fit together")
     except Exception as error:  # zip, zlib, JSON and NumPy each have their own way to say "damaged"
         raise ValueError(f"{path} is no answer that can be read: {error}") from error
     if digest != about.get("problem_sha256"):
         raise ValueError(f"{path}: the data or the mask are not those of the answer (SHA-256 differs)")
     answer = {name: x if x.dtype == bool else x.astype(np.float64) for name, x in stored.items()}
-    if not all(shapes.values()) or not all(bool(np.isfinite(x).all()) for x in answer.values()):
-        raise ValueError(f"{path}: images must have one shape and be finite")
+    if not all(bool(np.isfinite(x).all()) for x in answer.values()):
+        raise ValueError(f"{path}: images and witnesses must be finite")
     if not 0 < weight < np.inf or ("mask" in answer and weight != 1):
         raise ValueError(f"{path}: the weight {weight:g} is not one of this model")
     if "mask" in answer and not np.broadcast_to(answer["mask"], shape).any(axis=(1, 2)).all():

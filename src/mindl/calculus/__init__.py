@@ -1,7 +1,7 @@
 """The mathematics that models, solvers and networks share: operators, couplings, penalisers."""
 
 from mindl.calculus.coupling import Channelwise, Coupling, Directional, Joint, Separate
-from mindl.calculus.operators import Gradient, Operator
+from mindl.calculus.operators import Differences, Gradient, Operator
 from mindl.calculus.penalisers import (
     ConvexPenaliser,
     Penaliser,
@@ -15,6 +15,7 @@ __all__ = [
     "Channelwise",
     "ConvexPenaliser",
     "Coupling",
+    "Differences",
     "Directional",
     "Gradient",
     "Joint",

@@ -16,7 +16,7 @@ from mindl.core.arrays import Dual, Image
 
 
 class Operator(ABC):
-    """A linear map from images to fields that looks ``radius`` pixels far."""
+    """A linear map L from images to fields; L^T L looks ``radius`` pixels far."""
 
     components: int
     radius: int
@@ -38,8 +38,16 @@ class Operator(ABC):
         """L^T L u. With ``out`` and ``scratch`` (both of the image's shape) nothing is allocated."""
 
 
+class Differences(Operator):
+    """An operator each of whose entries is the difference of two pixels, each channel on its own.
+
+    Then L^T L has row sums 0 and no positive entry off the diagonal (an M-matrix once a pixel is tied), and
+    clipping an image to a range makes no entry of L u larger: minimisers stay within the range of the data.
+    """
+
+
 @dataclass(frozen=True)
-class Gradient(Operator):
+class Gradient(Differences):
     r"""Forward differences with reflecting (half-sample symmetric, Neumann) boundaries, grid size 1.
 
     .. math:: (\nabla u)_{i,j} = (u_{i,j+1} - u_{i,j},\; u_{i+1,j} - u_{i,j})

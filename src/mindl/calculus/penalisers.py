@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from mindl.calculus.coupling import Coupling
-from mindl.core.arrays import Weight, like
+from mindl.core.arrays import Weight, per_image
 
 
 class Penaliser(ABC):
@@ -116,7 +116,7 @@ class Quadratic(SmoothPenaliser, ConvexPenaliser):
         scratch: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
         """F*(p) = |p|^2 / (2 weight), so p = dual / (1 + step_size / weight)."""
-        return torch.div(dual, 1 + step_size / like(weight, dual), out=out)
+        return torch.div(dual, 1 + step_size / per_image(weight, dual), out=out)
 
     def feasible(self, dual: Tensor, weight: Weight, coupling: Coupling) -> Tensor:
         """Every p is feasible."""
@@ -124,7 +124,7 @@ class Quadratic(SmoothPenaliser, ConvexPenaliser):
 
     def fenchel_young(self, field: Tensor, dual: Tensor, weight: Weight, coupling: Coupling) -> Tensor:
         """|weight q - p|^2 / (2 weight)."""
-        w = like(weight, field)
+        w = per_image(weight, field)
         difference = w * field - dual
         return coupling.total(difference * difference) / (2 * w)
 
@@ -157,7 +157,7 @@ class TotalVariation(ConvexPenaliser):
         scratch: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
         """The projection onto |p| <= weight: p = dual / max(1, |dual| / weight)."""
-        w = like(weight, dual)
+        w = per_image(weight, dual)
         if out is None or scratch is None:
             return dual / torch.clamp(coupling.magnitude(dual) / w, min=1)
         size = coupling.magnitude_(dual, *scratch)
@@ -166,8 +166,8 @@ class TotalVariation(ConvexPenaliser):
     def feasible(self, dual: Tensor, weight: Weight, coupling: Coupling) -> Tensor:
         """The projection, drawn in by a few units of rounding so that |p| <= weight holds exactly."""
         slack = 1 + 8 * torch.finfo(dual.dtype).eps
-        return dual / torch.clamp(coupling.magnitude(dual) * slack / like(weight, dual), min=1)
+        return dual / torch.clamp(coupling.magnitude(dual) * slack / per_image(weight, dual), min=1)
 
     def fenchel_young(self, field: Tensor, dual: Tensor, weight: Weight, coupling: Coupling) -> Tensor:
         """weight |q| - <q, p>, for |p| <= weight."""
-        return like(weight, field) * coupling.magnitude(field) - coupling.total(field * dual)
+        return per_image(weight, field) * coupling.magnitude(field) - coupling.total(field * dual)

@@ -6,6 +6,8 @@ that range. A batch is a set of independent images.
 
 from __future__ import annotations
 
+from typing import overload
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -69,13 +71,16 @@ def check_weight(value: Weight, image: Tensor, call: str) -> Weight:
     return value
 
 
-def like(weight: Weight, field: Tensor) -> float | Tensor:
-    """The weight with as many dimensions as ``field``, and of its type, so that the two multiply."""
-    if isinstance(weight, Tensor):
-        return weight.to(field.dtype).reshape(-1, *[1] * (field.ndim - 1))
-    return weight
+@overload
+def per_image(values: Tensor, field: Tensor) -> Tensor: ...
+@overload
+def per_image(values: float, field: Tensor) -> float: ...
+def per_image(values: float | Tensor, field: Tensor) -> float | Tensor:
+    """A number, or one number per image, shaped to multiply ``field`` and of its type.
 
-
-def per_image(values: Tensor, field: Tensor) -> Tensor:
-    """One number per image, shaped to multiply ``field`` and of its type."""
-    return values.to(field.dtype).reshape(-1, *[1] * (field.ndim - 1))
+    >>> per_image(torch.tensor([1.0, 2.0]), torch.zeros(2, 1, 3, 3)).shape
+    torch.Size([2, 1, 1, 1])
+    """
+    if isinstance(values, Tensor):
+        return values.to(field.dtype).reshape(-1, *[1] * (field.ndim - 1))
+    return values

@@ -127,6 +127,9 @@ def verify(model: Model, image: Image, witness: Witness | None = None) -> Certif
     tensor([1.], dtype=torch.float64)
     """
     check_image(image, "verify(image)")
+    expected = shape_of(model)
+    if expected is not None and image.shape != expected:
+        raise InputError(f"verify(image) needs the data's shape {tuple(expected)}, got {tuple(image.shape)}.")
     view = proving_view(model)
     if isinstance(view, SaddlePoint):
         if isinstance(witness, Supersolution):
@@ -146,8 +149,23 @@ def verify(model: Model, image: Image, witness: Witness | None = None) -> Certif
                 raise InputError(f"verify(witness) needs a finite {name}.")
         return _saddle_point(view, image, witness)
     if isinstance(view, LinearSystem):
-        return _linear_system(view, image, witness if isinstance(witness, Supersolution) else None)
+        if isinstance(witness, DualWitness):
+            raise InputError(f"{model.title} is a linear system: its witness is a Supersolution.")
+        if witness is not None and witness.values.shape != image.shape:
+            raise InputError(
+                f"verify(witness) needs values of the shape {tuple(image.shape)}, "
+                f"got {tuple(witness.values.shape)}."
+            )
+        return _linear_system(view, image, witness)
     return _energy(view, image)
+
+
+def shape_of(model: Model) -> torch.Size | None:
+    """The shape that candidates must have, where the model has data to start from."""
+    try:
+        return model.start().shape
+    except InputError:
+        return None
 
 
 def proving_view(model: Model) -> Energy:
@@ -159,9 +177,13 @@ def proving_view(model: Model) -> Energy:
 
 
 def midpoint(model: Model, image: Image, dual: Dual) -> Image:
-    """(u + u_p) / 2, whose proved distance is ``Certificate.midpoint_rms``."""
-    view = model.view(SaddlePoint)
-    return (image + view.primal_of(view.feasible(dual))) / 2
+    """(u + u_p) / 2, whose proved distance is ``Certificate.midpoint_rms`` (before it is rounded to its type)."""
+    result = torch.empty_like(image)
+    for part, rows, inside in strips(model.view(SaddlePoint), image):
+        u_p = part.primal_of(part.feasible(dual[..., rows, :].double()))
+        middle = (image[..., rows, :].double() + u_p) / 2
+        result[..., rows, :][..., inside, :] = middle[..., inside, :].to(image.dtype)
+    return result
 
 
 def gap_map(model: Model, image: Image, dual: Dual) -> Image:
@@ -176,11 +198,10 @@ def gap_map(model: Model, image: Image, dual: Dual) -> Image:
 
 
 def _saddle_point(view: SaddlePoint, image: Image, witness: DualWitness) -> Certificate:
-    scale = view.energy(image)
-    own = _Pair.of(view, image, witness.dual, scale, reference=None)
-    distance = own.distance
+    own = _Pair.of(view, image, witness.dual, reference=None)
+    scale, distance = own.energy, own.distance
     if witness.image is not None:
-        other = _Pair.of(view, witness.image, witness.dual, view.energy(witness.image), reference=image)
+        other = _Pair.of(view, witness.image, witness.dual, reference=image)
         through = torch.minimum(
             cast(Tensor, other.to_image) + other.distance, cast(Tensor, other.to_midpoint) + other.midpoint
         )
@@ -203,6 +224,7 @@ def _saddle_point(view: SaddlePoint, image: Image, witness: DualWitness) -> Cert
 class _Pair:
     """The sums that a pair (u, p) leaves, and what they prove."""
 
+    energy: PerImage
     gap: PerImage
     distance: PerImage
     midpoint: PerImage
@@ -210,40 +232,41 @@ class _Pair:
     to_midpoint: PerImage | None
 
     @staticmethod
-    def of(view: SaddlePoint, image: Image, dual: Dual, energy: PerImage, reference: Image | None) -> _Pair:
+    def of(view: SaddlePoint, image: Image, dual: Dual, reference: Image | None) -> _Pair:
         zero = torch.zeros(image.shape[0], dtype=torch.float64, device=image.device)
-        field = data = squared = dual_squared = to_image = to_midpoint = zero
+        energy = field = data = dual_squared = size_squared = to_image = to_midpoint = zero
         for part, rows, inside in strips(view, image):
             u = image[..., rows, :].double()
             p = part.feasible(dual[..., rows, :].double())
             field = field + total(part.field_gap(u, p)[..., inside, :])
             data = data + total(part.data_gap(u, p)[..., inside, :])
-            difference = (u - part.primal_of(p))[..., inside, :]
-            squared = squared + inner(difference, difference)
-            p = p[..., inside, :]
-            dual_squared = dual_squared + inner(p, p)
+            penalty, misfit = part.energy_density(u)
+            energy = energy + total(penalty[..., inside, :]) + total(misfit[..., inside, :])
+            dual_squared = dual_squared + inner(p[..., inside, :], p[..., inside, :])
             if reference is not None:
-                away = reference[..., rows, :][..., inside, :].double() - u[..., inside, :]
+                away = (reference[..., rows, :].double() - u)[..., inside, :]
                 to_image = to_image + inner(away, away)
-                away = away + difference / 2
+                away = away + (u - part.primal_of(p))[..., inside, :] / 2
                 to_midpoint = to_midpoint + inner(away, away)
+                size_squared = size_squared + inner(u[..., inside, :], u[..., inside, :])
         mu = view.modulus
-        # Every term is computed with a relative error of a few units; the difference u - f - div p loses at
-        # most four units of each summand. Both are proportional to what is not zero, so that a constant
-        # image, of energy 0, keeps a gap of exactly 0.
+        # Every term is computed with a relative error of a few units, the difference u - f - div p with at most
+        # four units of each summand. Both are proportional to what is not zero, so that a constant image, of
+        # energy 0, keeps a gap of exactly 0.
         slip = 4 * EPSILON * ((2 * energy).sqrt() + 4 * dual_squared.sqrt())
+        squared = 2 * data / mu if mu > 0 else torch.full_like(data, torch.inf)
         gap = (field.clamp(min=0) + data) * (1 + 64 * EPSILON) + 16 * EPSILON * energy
-        gap = gap + max(mu, 1.0) * (squared.sqrt() * slip + slip * slip / 2)
+        gap = gap + max(mu, 1.0) * ((2 * data).sqrt() * slip + slip * slip / 2)
         # With moduli mu of D and 1 / mu of D* the sums above hold for G / mu.
         gap_scaled = gap / mu if mu > 0 else torch.full_like(gap, torch.inf)
-        apart = squared.sqrt()
-        rest = (4 * gap_scaled - squared).clamp(min=0)
+        rest = (4 * gap_scaled - squared).clamp(min=0) if mu > 0 else gap_scaled
         return _Pair(
+            energy=energy,
             gap=gap,
-            distance=(apart + rest.sqrt()) / 2 * (1 + 8 * EPSILON),
-            midpoint=(gap_scaled - squared / 4).clamp(min=0).sqrt() * (1 + 8 * EPSILON),
+            distance=(squared.sqrt() + slip + rest.sqrt()) / 2 * (1 + 8 * EPSILON),
+            midpoint=((rest / 4).sqrt() + slip) * (1 + 8 * EPSILON),
             to_image=to_image.sqrt() * (1 + 64 * EPSILON),
-            to_midpoint=to_midpoint.sqrt() * (1 + 64 * EPSILON),
+            to_midpoint=to_midpoint.sqrt() * (1 + 64 * EPSILON) + 4 * EPSILON * size_squared.sqrt() + slip,
         )
 
 
@@ -257,22 +280,24 @@ def _range_bound(view: SaddlePoint, image: Image) -> PerImage:
 
 
 def _linear_system(view: LinearSystem, image: Image, witness: Supersolution | None) -> Certificate:
-    energy = view.energy(image)
-    slip = residual_rounding(view, energy)
-    squared = torch.zeros_like(energy)
-    peak = torch.zeros_like(energy)
+    energy = squared = peak = torch.zeros(image.shape[0], dtype=torch.float64, device=image.device)
     margin = torch.full_like(energy, torch.inf)
+    values = torch.zeros_like(image) if witness is None else witness.values
+    if view.free is not None:  # directions vanish at the known pixels
+        values = torch.where(view.free, values, 0)
     for part, rows, inside in strips(view, image):
+        # Strips overlap, so that their energies add up to at least the whole: all that rounding needs.
+        energy = energy + part.energy(image[..., rows, :].double())
         residual = part.gradient(image[..., rows, :].double()).abs()[..., inside, :]
         squared = squared + inner(residual, residual)
         peak = torch.maximum(peak, largest(residual))
         if witness is not None:
-            covered = part.apply(witness.values[..., rows, :].double())[..., inside, :]
+            covered = part.apply(values[..., rows, :].double())[..., inside, :]
             slack = covered - residual
-            free = part.free if isinstance(part, MonotoneSystem) else None
-            if free is not None:
-                slack = torch.where(free[..., inside, :], slack, torch.inf)
+            if part.free is not None:
+                slack = torch.where(part.free[..., inside, :], slack, torch.inf)
             margin = torch.minimum(margin, -largest(-slack))
+    slip = residual_rounding(view, energy)
     residual_norm = squared.sqrt() * (1 + 64 * EPSILON) + slip
     distance = residual_norm / view.modulus if view.modulus > 0 else torch.full_like(energy, torch.inf)
     maximum = distance
@@ -280,10 +305,10 @@ def _linear_system(view: LinearSystem, image: Image, witness: Supersolution | No
         if math.isfinite(view.inverse_bound):
             maximum = torch.minimum(maximum, (peak + slip) * view.inverse_bound)
         if witness is not None:
-            height = largest(witness.values)
+            height = largest(values)
             holds = margin >= slip + product_rounding(view, height)
             maximum = torch.where(holds, torch.minimum(maximum, height), maximum)
-            distance = torch.where(holds, torch.minimum(distance, norm(witness.values)), distance)
+            distance = torch.where(holds, torch.minimum(distance, norm(values)), distance)
     legal = torch.isfinite(energy)
     maximum = torch.where(legal, maximum, torch.inf) * GREY_LEVELS
     return Certificate(
@@ -302,7 +327,10 @@ def residual_rounding(view: LinearSystem, energy: PerImage) -> PerImage:
 
     It consists of differences that are at most sqrt(2 E) each, times at most the norm of A.
     """
-    return 64 * EPSILON * (2 * energy * _stiffness(view).clamp(min=1.0)).sqrt()
+    slip = 64 * EPSILON * (2 * energy * _stiffness(view).clamp(min=1.0)).sqrt()
+    if view.free is None:
+        return slip
+    return torch.where(view.free.flatten(1).any(dim=1), slip, 0)  # nothing is computed where nothing is sought
 
 
 def product_rounding(view: LinearSystem, height: PerImage) -> PerImage:
@@ -317,11 +345,15 @@ def _stiffness(view: LinearSystem) -> Tensor:
 
 
 def _energy(view: Energy, image: Image) -> Certificate:
-    """The gradient; a distance where a modulus of strong convexity is proved."""
-    gradient = view.gradient(image)
+    """The gradient, in float64; a distance where a modulus of strong convexity is proved.
+
+    The rounding of a gradient of one's own is not known here: the distance holds up to it.
+    """
+    smooth = isinstance(view, SmoothEnergy) and view.modulus > 0
+    gradient = view.gradient(image.double() if smooth else image)
     # At a hard constraint only the part of the gradient counts along which the image may still move. The
     # distance rests on the whole of it: <grad E(u), u - u*> >= mu |u - u*|^2 for every admissible u.
-    slope, whole = norm(view.move(image, -gradient)[1]), norm(gradient)
+    slope, whole = norm(view.move(image.to(gradient.dtype), -gradient)[1]), norm(gradient)
     modulus = view.modulus if isinstance(view, SmoothEnergy) else 0.0
     distance = whole / modulus if modulus > 0 else torch.full_like(slope, torch.inf)
     legal = view.admissible(image)

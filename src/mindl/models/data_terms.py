@@ -45,6 +45,7 @@ class ConvexData(DataTerm):
     """A convex term with a proximal map, and a finite conjugate."""
 
     modulus: float
+    """mu where the term is mu / 2 |u - f|^2; 0 for every other term, of which no distance follows."""
 
     @abstractmethod
     def value(self, image: Image) -> Image:

@@ -44,7 +44,7 @@ def rof(data: Image, weight: Weight, *, joint: bool = True) -> Variational:
 def anisotropic_rof(data: Image, weight: Weight, *, joint: bool = True) -> Variational:
     r"""Anisotropic total variation denoising:
 
-    .. math:: \min_u \tfrac12 |u - f|^2 + w \sum_i |(\partial_x u)_i| + |(\partial_y u)_i|
+    .. math:: \min_u \tfrac12 |u - f|^2 + w \sum_i \big(|(\partial_x u)_i| + |(\partial_y u)_i|\big)
 
     It prefers edges along the axes; discrete squares are exact: those of width n and height 1 on a ground
     of 0 lose 4 w / n. Arguments, errors and guarantees as for ``rof``.

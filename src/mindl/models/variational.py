@@ -12,13 +12,23 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from mindl.calculus import ConvexPenaliser, Coupling, Joint, Operator, Penaliser, Quadratic, SmoothPenaliser
-from mindl.core.arrays import Dual, Image, PerImage, PerImageFlag, Weight, check_weight, like
+from mindl.calculus import (
+    ConvexPenaliser,
+    Coupling,
+    Differences,
+    Joint,
+    Operator,
+    Penaliser,
+    Quadratic,
+    SmoothPenaliser,
+)
+from mindl.core.arrays import Dual, Image, PerImage, PerImageFlag, Weight, check_weight, per_image
 from mindl.core.errors import ViewError
 from mindl.core.reduce import total
-from mindl.models.data_terms import ConvexData, DataTerm
+from mindl.models.data_terms import ConvexData, DataTerm, HalfSquared, KnownPixels
 from mindl.models.views import (
     Energy,
+    LinearSystem,
     Local,
     Model,
     MonotoneSystem,
@@ -71,7 +81,7 @@ class Variational(Energy, Local):
 
     @property
     def radius(self) -> int:
-        """How far one application of the operator looks."""
+        """How far the operator and its adjoint together look."""
         return self.operator.radius
 
     def energy(self, image: Image) -> PerImage:
@@ -84,7 +94,7 @@ class Variational(Energy, Local):
     def weighted_penalty(self, image: Image) -> Tensor:
         """w psi(|L u|), group by group."""
         size = self.coupling.magnitude(self.operator(image))
-        return like(self.weight, size) * self.penaliser(size)
+        return per_image(self.weight, size) * self.penaliser(size)
 
     def start(self) -> Image:
         """The data; where there are none, the mean of the known pixels."""
@@ -130,7 +140,15 @@ def _not_smooth(model: Variational) -> str | None:
 def _not_linear(model: Variational) -> str | None:
     if not isinstance(model.penaliser, Quadratic):
         return f"its penaliser {type(model.penaliser).__name__} is not quadratic"
+    if not isinstance(model.data_term, (HalfSquared, KnownPixels)):
+        return f"its data term {type(model.data_term).__name__} is not quadratic"
     return None
+
+
+def _not_monotone(model: Variational) -> str | None:
+    if not isinstance(model.operator, Differences):
+        return f"its operator {type(model.operator).__name__} does not consist of differences of two pixels"
+    return _not_linear(model)
 
 
 def _no_saddle_point(model: Variational) -> str | None:
@@ -185,7 +203,7 @@ class _Smooth(_View, SmoothEnergy):
         if not isinstance(penaliser, Quadratic):
             size = model.coupling.magnitude(slope)
             slope = penaliser.diffusivity(size * size) * slope
-        gradient = like(model.weight, image) * model.operator.adjoint(slope)
+        gradient = per_image(model.weight, image) * model.operator.adjoint(slope)
         if isinstance(model.data_term, ConvexData):
             gradient = gradient + model.data_term.gradient(image)
         return self._free_only(gradient)
@@ -194,7 +212,7 @@ class _Smooth(_View, SmoothEnergy):
     def _spectral_bound(self) -> float | Tensor:
         height, width = self.model.data_term.data.shape[2:]
         bound = self.model.operator.norm_squared(height, width)
-        return like(self.model.weight, self.model.data_term.data) * bound
+        return per_image(self.model.weight, self.model.data_term.data) * bound
 
     @property
     def lipschitz(self) -> float | Tensor:
@@ -214,8 +232,8 @@ class _Smooth(_View, SmoothEnergy):
         return self.model.data_term.modulus if isinstance(self.model.data_term, ConvexData) else 0.0
 
 
-class _Linear(_Smooth, MonotoneSystem):
-    """A = D'' + w L^T L on the free pixels: an M-matrix for the gradient."""
+class _Linear(_Smooth, LinearSystem):
+    """A = D'' + w L^T L on the free pixels, with D'' = 1 or 0."""
 
     @property
     def right_hand_side(self) -> Image:
@@ -223,7 +241,7 @@ class _Linear(_Smooth, MonotoneSystem):
 
     def apply(self, direction: Image, out: Tensor | None = None, scratch: Tensor | None = None) -> Image:
         image = self.model.operator.gram(direction, out, scratch)
-        weight = like(self.model.weight, image)
+        weight = per_image(self.model.weight, image)
         if out is None:
             image = weight * image
             return self._free_only(image + direction if self._data_modulus else image)
@@ -235,13 +253,17 @@ class _Linear(_Smooth, MonotoneSystem):
         return image
 
     @property
+    def free(self) -> Tensor | None:
+        return self.model.data_term.free
+
+
+class _Monotone(_Linear, MonotoneSystem):
+    """The same where L consists of differences: A is an M-matrix."""
+
+    @property
     def inverse_bound(self) -> float:
         # The rows of L^T L sum to 0 (no boundary loses anything), so A 1 = D'' and A^-1 1 = 1 / D''.
         return 1 / self._data_modulus if self._data_modulus else float("inf")
-
-    @property
-    def free(self) -> Tensor | None:
-        return self.model.data_term.free
 
 
 class _Saddle(_View, SaddlePoint):
@@ -290,13 +312,19 @@ class _Saddle(_View, SaddlePoint):
     def field_gap(self, image: Image, dual: Dual) -> Tensor:
         return self._psi.fenchel_young(self.operator(image), dual, self.model.weight, self.model.coupling)
 
-    def data_range(self) -> tuple[Tensor, Tensor]:
+    def energy_density(self, image: Image) -> tuple[Tensor, Image]:
+        return self.model.weighted_penalty(image), self._data.value(image)
+
+    def data_range(self) -> tuple[Tensor, Tensor] | None:
+        if not isinstance(self.operator, Differences) or not isinstance(self._data, HalfSquared):
+            return None
         data = self._data.data.flatten(2)
         return data.amin(dim=2)[..., None, None], data.amax(dim=2)[..., None, None]
 
 
 _VIEWS: dict[type[Model], tuple[Callable[[Variational], str | None], Callable[[Variational], Model]]] = {
-    MonotoneSystem: (_not_linear, _Linear),
+    MonotoneSystem: (_not_monotone, _Monotone),
+    LinearSystem: (_not_linear, _Linear),
     SmoothEnergy: (_not_smooth, _Smooth),
     SaddlePoint: (_no_saddle_point, _Saddle),
 }

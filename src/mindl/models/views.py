@@ -121,7 +121,9 @@ class Energy(Model):
             variable = image if followed else image.detach().requires_grad_()
             values = self.checked_energy(variable)
             (gradient,) = torch.autograd.grad(values.sum(), variable, create_graph=differentiable)
-        broken = int((~torch.isfinite(gradient)).sum()) if bool(torch.isfinite(values).all()) else 0
+        if not bool(torch.isfinite(values).all()):
+            raise NonFiniteError(f"{self.title}.energy is NaN or infinite at an image that is to be improved.")
+        broken = int((~torch.isfinite(gradient)).sum())
         if broken:
             raise NonFiniteError(
                 f"{self.title}.energy has a NaN or infinite derivative at {broken} pixels, as a square root "
@@ -153,8 +155,13 @@ class LinearSystem(SmoothEnergy):
     """A quadratic energy: its minimiser solves A u = b with a symmetric positive definite A.
 
     Where the model fixes pixels, the system is that of the free ones: directions d vanish at the fixed
-    pixels, and so does the gradient, which is A u - b there.
+    pixels, and so does the gradient, which is A u - b there. The energy is a sum of squares (not below 0).
     """
+
+    @property
+    def free(self) -> Tensor | None:
+        """The pixels that are sought, as a boolean mask; None when all are."""
+        return None
 
     @property
     @abstractmethod
@@ -177,11 +184,6 @@ class MonotoneSystem(LinearSystem):
     @abstractmethod
     def inverse_bound(self) -> float:
         r"""A bound of :math:`\|A^{-1}\|_\infty` known beforehand; infinite where there is none."""
-
-    @property
-    @abstractmethod
-    def free(self) -> Tensor | None:
-        """The pixels that are sought, as a boolean mask; None when all are."""
 
 
 class SaddlePoint(Energy):
@@ -233,6 +235,10 @@ class SaddlePoint(Energy):
     @abstractmethod
     def field_gap(self, image: Image, dual: Dual) -> Tensor:
         """F(K u) + F*(p) - <K u, p> >= 0, group by group, for a feasible p."""
+
+    @abstractmethod
+    def energy_density(self, image: Image) -> tuple[Tensor, Image]:
+        """F(K u) group by group, and D(u) pixel by pixel; both are >= 0."""
 
     @abstractmethod
     def data_range(self) -> tuple[Tensor, Tensor] | None:

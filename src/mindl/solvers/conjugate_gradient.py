@@ -91,7 +91,7 @@ class ConjugateGradient(Solver[LinearSystem, ConjugateGradientState]):
         """One step, with the true residual when its turn comes."""
         d = state.direction
         image_of_d = view.apply(d)
-        alpha = per_image(_quotient(state.squared, inner(d, image_of_d), state), d)
+        alpha = per_image(_alpha(state.squared, inner(d, image_of_d), state.floor), d)
         correction = state.correction + d * alpha
         residual = state.residual + image_of_d * -alpha
         anchor = state.anchor
@@ -100,7 +100,7 @@ class ConjugateGradient(Solver[LinearSystem, ConjugateGradientState]):
             correction = torch.zeros_like(correction)
             residual = -_true_gradient(view, anchor).to(residual.dtype)
         squared = inner(residual, residual)
-        direction = residual + d * per_image(_quotient(squared, state.squared, state), d)
+        direction = residual + d * per_image(_beta(squared, state.squared, state.floor), d)
         return ConjugateGradientState(
             anchor, correction, residual, direction, squared, state.floor, state.count + 1
         )
@@ -112,7 +112,7 @@ class ConjugateGradient(Solver[LinearSystem, ConjugateGradientState]):
         q, scratch = torch.empty_like(d), torch.empty_like(d)
         for count in range(state.count + 1, state.count + n + 1):
             view.apply(d, out=q, scratch=scratch)
-            alpha = per_image(_quotient(squared, inner(d, q), state), d)
+            alpha = per_image(_alpha(squared, inner(d, q), state.floor), d)
             correction += torch.mul(d, alpha, out=scratch)
             r += q.mul_(-alpha)
             if count % self.refresh == 0:
@@ -120,7 +120,7 @@ class ConjugateGradient(Solver[LinearSystem, ConjugateGradientState]):
                 correction.zero_()
                 r.copy_(_true_gradient(view, anchor)).neg_()
             before, squared = squared, inner(r, r)
-            d.mul_(per_image(_quotient(squared, before, state), d)).add_(r)
+            d.mul_(per_image(_beta(squared, before, state.floor), d)).add_(r)
         return replace(state, squared=squared, count=state.count + n)
 
     def candidate(self, view: LinearSystem, state: ConjugateGradientState) -> Candidate:
@@ -144,7 +144,13 @@ def _floor(residual: Image, anchor: Image) -> PerImage:
     return torch.maximum(inner(anchor, anchor) * (VISIBLE * eps) ** 2, inner(residual, residual) * eps**4)
 
 
-def _quotient(above: PerImage, below: PerImage, state: ConjugateGradientState) -> PerImage:
-    """above / below, and 0 where nothing is left to do: both would be rounding."""
-    defined = (above > state.floor) & (below > 0)
-    return torch.where(defined, above / torch.where(defined, below, 1), 0)
+def _alpha(squared: PerImage, curvature: PerImage, floor: PerImage) -> PerImage:
+    """|r|^2 / <d, A d>; 0 where the residual is only rounding."""
+    defined = (squared > floor) & (curvature > 0)
+    return torch.where(defined, squared / torch.where(defined, curvature, 1), 0)
+
+
+def _beta(squared: PerImage, before: PerImage, floor: PerImage) -> PerImage:
+    """|r_new|^2 / |r|^2; 0, a fresh start along the residual, where the old one was only rounding."""
+    defined = before > floor
+    return torch.where(defined, squared / torch.where(defined, before, 1), 0)

@@ -7,15 +7,18 @@ optimality condition grad E(u*, theta) = 0, whatever the solver did:
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from mindl.core.arrays import Image
 from mindl.core.errors import ViewError
+from mindl.core.reduce import norm
 from mindl.models.views import Energy, LinearSystem, SmoothEnergy
 from mindl.solvers.correction import Correction, solve
 
@@ -92,16 +95,28 @@ class _NewtonStep(torch.autograd.Function):
         return torch.zeros_like(gradient)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *incoming: Any) -> Any:
         view, image = ctx.view, ctx.image
         (upstream,) = incoming
         if isinstance(view, LinearSystem):
             matrix = view.apply
-            if getattr(view, "free", None) is not None:
-                upstream = torch.where(view.free, upstream, 0)  # type: ignore[attr-defined]
+            if view.free is not None:
+                upstream = torch.where(view.free, upstream, 0)
         else:
             matrix = _hessian(view, image)
-        return solve(Correction(matrix, upstream), ctx.tolerance), None, None, None
+        # In float64 whatever the image's type: float32 cannot reach the tolerance.
+        system = Correction(matrix, upstream.double())
+        found = solve(system, ctx.tolerance)
+        rest, scale = norm(system.gradient(found)), norm(system.right)
+        if bool((rest > 2 * ctx.tolerance * scale).any()):
+            reached = float((rest / scale.clamp(min=1e-300)).max())
+            warnings.warn(
+                f"Implicit(tolerance={ctx.tolerance:g}) reached a relative residual of {reached:.1e} only: the "
+                "derivative is that inexact.",
+                stacklevel=2,
+            )
+        return found.to(upstream.dtype), None, None, None
 
 
 def _hessian(view: SmoothEnergy, image: Image) -> Any:

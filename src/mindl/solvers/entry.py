@@ -11,7 +11,7 @@ from mindl.core.errors import InputError, ViewError
 from mindl.core.outcome import Outcome
 from mindl.models.candidate import Candidate
 from mindl.models.certificate import Certificate, verify, with_scale
-from mindl.models.views import Energy, LinearSystem, Model, MonotoneSystem, SaddlePoint
+from mindl.models.views import Energy, LinearSystem, Model, MonotoneSystem, SaddlePoint, SmoothEnergy
 from mindl.solvers.conjugate_gradient import ConjugateGradient
 from mindl.solvers.differentiate import Detached, Differentiate
 from mindl.solvers.gradient_descent import GradientDescent
@@ -76,10 +76,11 @@ def minimise(
     stop, differentiate, watch = stop or Stop(), differentiate or Detached(), watch or Silent()
     first = _start(model, start)
     stop.check(first.image.dtype)
-    differentiate.check(view)
-    with torch.set_grad_enabled(differentiate.through_steps):
+    smooth = model.view(SmoothEnergy) if model.why_not(SmoothEnergy) is None else view
+    differentiate.check(smooth)
+    with torch.set_grad_enabled(differentiate.through_steps and torch.is_grad_enabled()):
         run = iterate(view, solver, first, stop=stop, watch=watch, in_place=not differentiate.through_steps)
-    image = differentiate.attach(view, run.image)
+    image = differentiate.attach(smooth, run.image)
     with torch.no_grad():
         certificate = _final_certificate(view, run)
         outcomes = _outcomes(run, stop, certificate)
@@ -174,6 +175,13 @@ def _start(model: Model, start: Image | Candidate | None) -> Candidate:
         own = model.start()
     except InputError:
         return candidate
+    if candidate.dual is not None:
+        broken = candidate.dual.ndim != 5 or not bool(torch.isfinite(candidate.dual).all())
+        if broken or candidate.dual.shape[:2] + candidate.dual.shape[3:] != own.shape:
+            raise InputError(
+                "minimise(start) needs a finite dual field (batch, channel, component, height, width) that fits "
+                f"the data {tuple(own.shape)}, got {tuple(candidate.dual.shape)}."
+            )
     if candidate.image.shape != own.shape or candidate.image.dtype != own.dtype:
         raise InputError(
             f"minimise(start) needs the data's shape {tuple(own.shape)} and type {own.dtype}, got "

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from mindl.core.arrays import Image, PerImage, PerImageFlag, per_image
 from mindl.core.errors import InputError
@@ -78,6 +79,8 @@ class GradientDescent(Solver[Energy, GradientDescentState]):
         """The start, made admissible; a fixed step is held against its bound."""
         image = view.project(start.image).clone()
         lipschitz = view.lipschitz if isinstance(view, SmoothEnergy) else None
+        if isinstance(lipschitz, Tensor):
+            lipschitz = lipschitz.detach()
         worst = float(torch.as_tensor(lipschitz, dtype=torch.float64).max()) if lipschitz is not None else None
         if self.step_size is not None and worst and self.step_size >= 2 / worst:
             raise InputError(

@@ -63,6 +63,8 @@ def iterate(
                 rows.append((count, time.perf_counter() - clock, certificate.bound, certificate.scale))
                 now_met = stop.met(certificate) & finite
             now_stuck = solver.stuck(state).to(device) & ~now_met
+            if stop.tolerance is None:  # exactly the steps that were asked for
+                now_stuck = torch.zeros_like(done)
             fresh = ~done & (now_met | now_stuck | ~finite)
             diverged = diverged | (~done & ~finite)
             met, stuck = met | (fresh & now_met), stuck | (fresh & now_stuck & finite)

@@ -84,10 +84,11 @@ class PrimalDual(Solver[SaddlePoint, PrimalDualState]):
         """u and its extrapolation at the start, p there too or 0."""
         image = start.image.clone()
         dual = torch.zeros_like(view.operator(image)) if start.dual is None else start.dual.clone()
-        norm_squared = max(view.operator.norm_squared(*image.shape[2:]), 1e-9)  # 0 for a single pixel
-        return PrimalDualState(
-            image, image.clone(), dual, self.step_size, self.balance / (self.step_size * norm_squared)
-        )
+        return PrimalDualState(image, image.clone(), dual, self.step_size, self.dual_step(view, *image.shape[2:]))
+
+    def dual_step(self, view: SaddlePoint, height: int, width: int) -> float:
+        """sigma_0 for images of this size; for a single pixel the norm is 0, and any step will do."""
+        return self.balance / (self.step_size * max(view.operator.norm_squared(height, width), 1e-9))
 
     def step(self, view: SaddlePoint, state: PrimalDualState) -> PrimalDualState:
         """One primal-dual step."""

@@ -63,4 +63,5 @@ class Stop:
         if self.tolerance is None:
             return torch.zeros_like(certificate.bound, dtype=torch.bool)
         small = certificate.bound <= self.tolerance * certificate.scale
+        small = small & torch.isfinite(certificate.bound)
         return small | (certificate.rms <= GREY_PER_TOLERANCE * self.tolerance)

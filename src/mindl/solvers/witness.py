@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mindl.core.arrays import Dual, Image, PerImage, check_image, per_image
 from mindl.core.errors import InputError
+from mindl.core.reduce import largest
 from mindl.models.candidate import Candidate
 from mindl.models.certificate import (
     STRIP,
@@ -21,6 +22,7 @@ from mindl.models.certificate import (
     product_rounding,
     proving_view,
     residual_rounding,
+    shape_of,
     verify,
 )
 from mindl.models.views import LinearSystem, Local, Model, MonotoneSystem, SaddlePoint
@@ -64,7 +66,7 @@ def certify(
     check_image(image, "certify(image)")
     with torch.no_grad():
         view = proving_view(model)
-        reference = _shape_of(model)
+        reference = shape_of(model)
         if reference is not None and image.shape != reference:
             raise InputError(
                 f"certify(image) needs the data's shape {tuple(reference)}, got {tuple(image.shape)}."
@@ -75,14 +77,6 @@ def certify(
         elif isinstance(view, MonotoneSystem) and effort and not math.isfinite(view.inverse_bound):
             witness = _supersolution(view, image.detach(), effort)
         return verify(view, image.detach(), witness)
-
-
-def _shape_of(model: Model) -> torch.Size | None:
-    """The shape that candidates must have, where the model has data to start from."""
-    try:
-        return model.start().shape
-    except InputError:
-        return None
 
 
 def _dual_witness(view: SaddlePoint, image: Image, dual: Dual | None, effort: int) -> DualWitness:
@@ -96,8 +90,7 @@ def _dual_witness(view: SaddlePoint, image: Image, dual: Dual | None, effort: in
     if effort == 0:
         return DualWitness(dual)
     solver = PrimalDual()
-    norm_squared = max(view.operator.norm_squared(*image.shape[2:]), 1e-9)
-    dual_step = solver.balance / (solver.step_size * norm_squared)
+    dual_step = solver.dual_step(view, *image.shape[2:])
     found, field = torch.empty_like(image), torch.empty_like(dual)
     halo = min(effort * view.radius, FARTHEST_HALO) if isinstance(view, Local) else 0
     height, width = image.shape[2:]
@@ -126,7 +119,7 @@ def _supersolution(view: MonotoneSystem, image: Image, effort: int) -> Supersolu
     # largest deficits, is computed in float64. w belongs to the mask and is shared by what shares the mask.
     free = torch.ones_like(image[:1, :1], dtype=torch.bool) if view.free is None else view.free
     residual = view.gradient(image.double()).abs()
-    peak = residual.flatten(1).amax(dim=1)
+    peak = largest(residual)
     lift, floor = _covering(view, free.to(image.dtype), effort)
     usable = floor > 0
     floor = torch.where(usable, floor, 1)
@@ -136,7 +129,7 @@ def _supersolution(view: MonotoneSystem, image: Image, effort: int) -> Supersolu
     fine = approximate + lift * per_image(deficit / floor, residual)
     values = torch.minimum(plain, fine)
     # Lifted a little more than needed, so that rounding in the verifier's own sums cannot break it.
-    height = values.flatten(1).amax(dim=1)
+    height = largest(values)
     slack = 2 * (residual_rounding(view, view.energy(image)) + product_rounding(view, height)) + 1e-12 * peak
     values = values + lift * per_image(slack / floor, residual)
     return Supersolution(values * per_image(usable, residual))
@@ -160,4 +153,4 @@ def _covering(view: LinearSystem, ones: Tensor, effort: int) -> tuple[Image, Per
 
 def _largest_deficit(covered: Tensor, wanted: Tensor, free: Tensor) -> PerImage:
     """max(wanted - covered, 0) over the free pixels of each image."""
-    return ((wanted - covered) * free).flatten(1).amax(dim=1).clamp(min=0)
+    return largest((wanted - covered) * free).clamp(min=0)
