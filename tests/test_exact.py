@@ -17,7 +17,7 @@ from mindl.core.outcome import Outcome
 
 PROBLEMS = md.gallery.problems()
 SOLVERS = [
-    md.solvers.PrimalDual(step_size=1.0, acceleration=0),
+    md.solvers.PrimalDual(step_size=1.0, acceleration=0.0),
     md.solvers.ConjugateGradient(),
     md.solvers.GradientDescent(),
 ]
@@ -77,7 +77,7 @@ def test_harmonic_inpainting_equals_sparse_lu(height, width, channels, density, 
 @pytest.mark.parametrize("shape", [(1, 7, 9), (3, 6, 5), (1, 1, 12), (3, 8, 1)])
 def test_total_variation_equals_dual_fista(make, joint, axes, shape) -> None:
     f = random_image(1, *shape, dtype=torch.float64, seed=3)
-    solver = md.solvers.PrimalDual(step_size=1.0, acceleration=0)
+    solver = md.solvers.PrimalDual(step_size=1.0, acceleration=0.0)
     solution = md.minimise(make(f, 0.12, joint=joint), solver, stop=md.Stop(1e-12, steps=20000, every=100))
     expected = oracles.total_variation(f[0].numpy(), 0.12, axes)
     assert np.abs(solution.image[0].numpy() - expected).max() < 1e-7

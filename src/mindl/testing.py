@@ -47,6 +47,12 @@ def check_operator(operator: Operator, channels: int = 2) -> None:
         _claim(torch.allclose(operator.gram(u), gram, atol=1e-12), f"{where}: gram(u) is not L^T L u")
         bound = operator.norm_squared(height, width)
         _claim((inner(field, field) <= bound * inner(u, u) + 1e-12).all(), f"{where}: |L u|^2 > {bound} |u|^2")
+        followed = u.clone().requires_grad_()
+        (slope,) = torch.autograd.grad((operator(followed) * p).sum(), followed)
+        _claim(torch.allclose(slope, operator.adjoint(p), atol=1e-13), f"{where}: autograd says another L^T p")
+        followed = p.clone().requires_grad_()
+        (slope,) = torch.autograd.grad((operator.adjoint(followed) * u).sum(), followed)
+        _claim(torch.allclose(slope, field, atol=1e-13), f"{where}: autograd says another L u")
         junk = torch.full_like(field, 7.0), torch.full_like(u, 7.0), torch.full_like(u, 7.0)
         _claim(torch.equal(operator(u, out=junk[0]), field), f"{where}: out= gives another L u")
         _claim(

@@ -18,7 +18,7 @@ from mindl.core.arrays import PerImage
 BLOCK = 1 << 15
 """Terms folded to one at a time."""
 
-GROUP = 32
+GROUP = 8
 """Blocks folded side by side: bounds the float64 copy at a few megabytes."""
 
 

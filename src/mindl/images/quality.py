@@ -58,7 +58,7 @@ def ssim(image: Image, reference: Image) -> PerImage:
     return total(similarity) / similarity[0].numel()
 
 
-def _window_mean(values: Image) -> Image:
+def _window_mean(values: Image) -> torch.Tensor:
     """Weighted mean in every window that lies inside."""
     offsets = torch.arange(-5, 6, dtype=values.dtype)
     weights = torch.exp(-(offsets**2) / (2 * 1.5**2))
