@@ -35,17 +35,20 @@ def test_sums_are_right_at_block_edges(n: int) -> None:
     assert norm(x)[1].item() == pytest.approx(math.sqrt(squares), rel=1e-14)
 
 
-def test_sums_do_not_depend_on_threads_or_strides() -> None:
-    x = random_image(2, 3, 301, 257)
+def test_sums_do_not_depend_on_threads_strides_or_mates() -> None:
+    x, y = random_image(2, 3, 301, 257), random_image(2, 3, 301, 257, seed=1)
+    strided = x.transpose(2, 3).contiguous().transpose(2, 3)
     threads = torch.get_num_threads()
-    first = total(x)
-    torch.set_num_threads(1)
+    sums, products = total(x), inner(x, y)
     try:
-        assert torch.equal(total(x), first)
+        for count in (1, 2, 3):  # a library sum of one large image is split among threads, that of two is not
+            torch.set_num_threads(count)
+            for b in range(2):
+                one = slice(b, b + 1)
+                assert total(x[one])[0] == total(strided)[b] == sums[b]
+                assert inner(x[one], y[one])[0] == inner(strided, y)[b] == products[b]
     finally:
         torch.set_num_threads(threads)
-    strided = x.transpose(2, 3).contiguous().transpose(2, 3)
-    assert torch.equal(total(strided), first)
 
 
 def test_sums_count_booleans_and_keep_gradients() -> None:
