@@ -237,7 +237,7 @@ def test_witnesses_of_another_shape_are_refused() -> None:
     f = (0.1 * torch.arange(8.0, dtype=torch.float64))[None, None, :, None].expand(1, 1, 8, 5).clone()
     model = md.models.rof(f, 0.2)
     thin = torch.zeros(1, 1, 2, 1, 5, dtype=torch.float64)
-    with pytest.raises(InputError, match="needs a dual of the shape"):
+    with pytest.raises(InputError, match="needs dual of the shape"):
         verify(model, f, DualWitness(thin))
     with pytest.raises(InputError, match="data's shape"):
         verify(md.models.rof(random_image(2, 1, 1, 5), 0.1), random_image(1, 1, 4, 5))

@@ -127,45 +127,37 @@ def verify(model: Model, image: Image, witness: Witness | None = None) -> Certif
     tensor([1.], dtype=torch.float64)
     """
     check_image(image, "verify(image)")
-    expected = shape_of(model)
-    if expected is not None and image.shape != expected:
-        raise InputError(f"verify(image) needs the data's shape {tuple(expected)}, got {tuple(image.shape)}.")
+    if model.image_shape is not None and image.shape != model.image_shape:
+        raise InputError(
+            f"verify(image) needs the data's shape {tuple(model.image_shape)}, got {tuple(image.shape)}."
+        )
     view = proving_view(model)
     if isinstance(view, SaddlePoint):
         if isinstance(witness, Supersolution):
             raise InputError(f"{model.title} is a saddle point: its witness is a DualWitness.")
+        components = view.operator(image[:1, :1, :1, :1]).shape[2]
+        field = torch.Size((*image.shape[:2], components, *image.shape[2:]))
         if witness is None:
-            witness = DualWitness(torch.zeros_like(view.operator(image)))
-        for name, value, shape in (
-            ("dual", witness.dual, view.operator(image[:1, :, :1, :1]).shape[1:3] + image.shape[2:]),
-            ("image", witness.image, image.shape[1:]),
-        ):
-            if value is not None and value.shape != (image.shape[0], *shape):
-                raise InputError(
-                    f"verify(witness) needs a {name} of the shape {(image.shape[0], *shape)}, "
-                    f"got {tuple(value.shape)}."
-                )
-            if value is not None and not bool(torch.isfinite(value).all()):
-                raise InputError(f"verify(witness) needs a finite {name}.")
+            witness = DualWitness(image.new_zeros(field))
+        _check_witness("dual", witness.dual, field)
+        _check_witness("image", witness.image, image.shape)
         return _saddle_point(view, image, witness)
     if isinstance(view, LinearSystem):
         if isinstance(witness, DualWitness):
             raise InputError(f"{model.title} is a linear system: its witness is a Supersolution.")
-        if witness is not None and witness.values.shape != image.shape:
-            raise InputError(
-                f"verify(witness) needs values of the shape {tuple(image.shape)}, "
-                f"got {tuple(witness.values.shape)}."
-            )
+        _check_witness("values", None if witness is None else witness.values, image.shape)
         return _linear_system(view, image, witness)
     return _energy(view, image)
 
 
-def shape_of(model: Model) -> torch.Size | None:
-    """The shape that candidates must have, where the model has data to start from."""
-    try:
-        return model.start().shape
-    except InputError:
-        return None
+def _check_witness(name: str, value: Tensor | None, shape: torch.Size) -> None:
+    """A witness that is broadcast, or not finite, would break the proof."""
+    if value is None:
+        return
+    if value.shape != shape:
+        raise InputError(f"verify(witness) needs {name} of the shape {tuple(shape)}, got {tuple(value.shape)}.")
+    if not bool(torch.isfinite(value).all()):
+        raise InputError(f"verify(witness) needs finite {name}.")
 
 
 def proving_view(model: Model) -> Energy:
@@ -282,8 +274,8 @@ def _range_bound(view: SaddlePoint, image: Image) -> PerImage:
 def _linear_system(view: LinearSystem, image: Image, witness: Supersolution | None) -> Certificate:
     energy = squared = peak = torch.zeros(image.shape[0], dtype=torch.float64, device=image.device)
     margin = torch.full_like(energy, torch.inf)
-    values = torch.zeros_like(image) if witness is None else witness.values
-    if view.free is not None:  # directions vanish at the known pixels
+    values = None if witness is None else witness.values
+    if values is not None and view.free is not None:  # directions vanish at the known pixels
         values = torch.where(view.free, values, 0)
     for part, rows, inside in strips(view, image):
         # Strips overlap, so that their energies add up to at least the whole: all that rounding needs.
@@ -291,7 +283,7 @@ def _linear_system(view: LinearSystem, image: Image, witness: Supersolution | No
         residual = part.gradient(image[..., rows, :].double()).abs()[..., inside, :]
         squared = squared + inner(residual, residual)
         peak = torch.maximum(peak, largest(residual))
-        if witness is not None:
+        if values is not None:
             covered = part.apply(values[..., rows, :].double())[..., inside, :]
             slack = covered - residual
             if part.free is not None:
@@ -304,7 +296,7 @@ def _linear_system(view: LinearSystem, image: Image, witness: Supersolution | No
     if isinstance(view, MonotoneSystem):
         if math.isfinite(view.inverse_bound):
             maximum = torch.minimum(maximum, (peak + slip) * view.inverse_bound)
-        if witness is not None:
+        if values is not None:
             height = largest(values)
             holds = margin >= slip + product_rounding(view, height)
             maximum = torch.where(holds, torch.minimum(maximum, height), maximum)

@@ -96,6 +96,11 @@ class Variational(Energy, Local):
         size = self.coupling.magnitude(self.operator(image))
         return per_image(self.weight, size) * self.penaliser(size)
 
+    @property
+    def image_shape(self) -> torch.Size:
+        """The data's shape."""
+        return self.data_term.data.shape
+
     def start(self) -> Image:
         """The data; where there are none, the mean of the known pixels."""
         return self.data_term.start()
@@ -175,6 +180,10 @@ class _View(Energy, Local):
 
     def energy(self, image: Image) -> PerImage:
         return self.model.energy(image)
+
+    @property
+    def image_shape(self) -> torch.Size:
+        return self.model.image_shape
 
     def start(self) -> Image:
         return self.model.start()

@@ -58,6 +58,14 @@ class Model(ABC):
         """
         raise InputError(f"{self.title} names no start: pass one, or define start(self) in the model.")
 
+    @property
+    def image_shape(self) -> torch.Size | None:
+        """The shape that candidates must have; None where the model names no start to tell it."""
+        try:
+            return self.start().shape
+        except InputError:
+            return None
+
     def admissible(self, image: Image) -> PerImageFlag:
         """Which images satisfy the model's hard constraints (by default all)."""
         return torch.ones(image.shape[0], dtype=torch.bool, device=image.device)

@@ -22,7 +22,6 @@ from mindl.models.certificate import (
     product_rounding,
     proving_view,
     residual_rounding,
-    shape_of,
     verify,
 )
 from mindl.models.views import LinearSystem, Local, Model, MonotoneSystem, SaddlePoint
@@ -66,7 +65,7 @@ def certify(
     check_image(image, "certify(image)")
     with torch.no_grad():
         view = proving_view(model)
-        reference = shape_of(model)
+        reference = model.image_shape
         if reference is not None and image.shape != reference:
             raise InputError(
                 f"certify(image) needs the data's shape {tuple(reference)}, got {tuple(image.shape)}."
@@ -130,8 +129,10 @@ def _supersolution(view: MonotoneSystem, image: Image, effort: int) -> Supersolu
     values = torch.minimum(plain, fine)
     # Lifted a little more than needed, so that rounding in the verifier's own sums cannot break it.
     height = largest(values)
-    slack = 2 * (residual_rounding(view, view.energy(image)) + product_rounding(view, height)) + 1e-12 * peak
-    values = values + lift * per_image(slack / floor, residual)
+    energy = view.energy(image)
+    slack = 2 * (residual_rounding(view, energy) + product_rounding(view, height)) + 1e-12 * peak
+    usable = usable & torch.isfinite(energy)  # nothing helps an image that breaks a hard constraint
+    values = values + lift * per_image(torch.where(usable, slack, 0) / floor, residual)
     return Supersolution(values * per_image(usable, residual))
 
 
