@@ -20,7 +20,7 @@ from mindl.solvers.answers import write_answer
 from mindl.solvers.entry import SOLVERS, check_accepts
 from mindl.solvers.stop import FINEST
 
-CERTIFIED, FAILED, WRONG_USAGE, NOT_CERTIFIED = 0, 1, 2, 3
+CERTIFIED, FAILED, NOT_CERTIFIED = 0, 1, 3  # wrong usage, 2, is told by the errors that reach ``main``
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from mindl.core.errors import InputError
 
 Image = Float[Tensor, "batch channel height width"]
 Dual = Float[Tensor, "batch channel component height width"]
-Magnitude = Float[Tensor, "batch groups_channel groups_component height width"]
 Mask = Bool[Tensor, "mask_batch mask_channel height width"]
 PerImage = Float[Tensor, "batch"]
 PerImageFlag = Bool[Tensor, "batch"]

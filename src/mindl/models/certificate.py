@@ -374,16 +374,17 @@ def strips(view: E, image: Image) -> Iterator[tuple[E, slice, slice]]:
     if not isinstance(local, Local):
         yield view, slice(0, height), slice(0, height)
         return
-    reach = local.radius
     rows = max(1, STRIP // (image.shape[1] * width))
+    for seen, inside, _ in cut(height, rows, local.radius):
+        yield cast(E, local.crop(seen.start, seen.stop, torch.float64)), seen, inside
+
+
+def cut(height: int, rows: int, halo: int) -> Iterator[tuple[slice, slice, slice]]:
+    """Cut ``height`` rows into strips: (rows seen, halo included; which of these count; where they belong)."""
     for top in range(0, height, rows):
         bottom = min(top + rows, height)
-        first, last = max(top - reach, 0), min(bottom + reach, height)
-        yield (
-            cast(E, local.crop(first, last, torch.float64)),
-            slice(first, last),
-            slice(top - first, bottom - first),
-        )
+        first, last = max(top - halo, 0), min(bottom + halo, height)
+        yield slice(first, last), slice(top - first, bottom - first), slice(top, bottom)
 
 
 def _grey_rms(distance: PerImage, image: Image) -> PerImage:

@@ -19,6 +19,7 @@ from mindl.models.certificate import (
     DualWitness,
     Supersolution,
     Witness,
+    cut,
     product_rounding,
     proving_view,
     residual_rounding,
@@ -94,15 +95,12 @@ def _dual_witness(view: SaddlePoint, image: Image, dual: Dual | None, effort: in
     halo = min(effort * view.radius, FARTHEST_HALO) if isinstance(view, Local) else 0
     height, width = image.shape[2:]
     rows = max(4 * halo, STRIP // (image.shape[1] * width), 1) if isinstance(view, Local) else height
-    for top in range(0, height, rows):
-        bottom = min(top + rows, height)
-        first, last = max(top - halo, 0), min(bottom + halo, height)
-        part = cast(SaddlePoint, view.crop(first, last)) if isinstance(view, Local) else view
-        state = solver.begin(part, Candidate(image[..., first:last, :], dual[..., first:last, :]))
+    for seen, inside, place in cut(height, rows, halo):
+        part = cast(SaddlePoint, view.crop(seen.start, seen.stop)) if isinstance(view, Local) else view
+        state = solver.begin(part, Candidate(image[..., seen, :], dual[..., seen, :]))
         state = solver.advance(part, replace(state, dual_step=dual_step), effort)
-        inside = slice(top - first, bottom - first)
-        found[..., top:bottom, :] = state.image[..., inside, :]
-        field[..., top:bottom, :] = state.dual[..., inside, :]
+        found[..., place, :] = state.image[..., inside, :]
+        field[..., place, :] = state.dual[..., inside, :]
     return DualWitness(field, found)
 
 
