@@ -9,6 +9,7 @@ from mindl.calculus.penalisers import (
     SmoothPenaliser,
     TotalVariation,
 )
+from mindl.calculus.pyramid import pull_push
 from mindl.calculus.safe import safe_sqrt
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "Separate",
     "SmoothPenaliser",
     "TotalVariation",
+    "pull_push",
     "safe_sqrt",
 ]

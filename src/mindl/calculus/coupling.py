@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -19,7 +20,9 @@ from mindl.calculus.safe import safe_sqrt
 
 @dataclass(frozen=True)
 class Coupling(ABC):
-    """Groups the entries of a field at each pixel."""
+    """Groups the entries of a field at each pixel. ``joins_channels``: whether a group has several channels."""
+
+    joins_channels: ClassVar[bool]
 
     @abstractmethod
     def groups(self, field: Tensor) -> tuple[Tensor, ...]:
@@ -50,6 +53,8 @@ class Joint(Coupling):
     torch.Size([1, 1, 1, 1, 1])
     """
 
+    joins_channels = True
+
     def groups(self, field: Tensor) -> tuple[Tensor, ...]:
         """One group."""
         return tuple(field[:, c : c + 1, k : k + 1] for c in range(field.shape[1]) for k in range(field.shape[2]))
@@ -57,6 +62,8 @@ class Joint(Coupling):
 
 class Channelwise(Coupling):
     """The components of each channel together: isotropic, every channel on its own."""
+
+    joins_channels = False
 
     def groups(self, field: Tensor) -> tuple[Tensor, ...]:
         """One group per channel."""
@@ -66,6 +73,8 @@ class Channelwise(Coupling):
 class Directional(Coupling):
     """The channels of each component together: anisotropic, colour edges coincide."""
 
+    joins_channels = True
+
     def groups(self, field: Tensor) -> tuple[Tensor, ...]:
         """One group per component."""
         return tuple(field[:, c : c + 1] for c in range(field.shape[1]))
@@ -73,6 +82,8 @@ class Directional(Coupling):
 
 class Separate(Coupling):
     """Every entry alone: anisotropic, every channel on its own."""
+
+    joins_channels = False
 
     def groups(self, field: Tensor) -> tuple[Tensor, ...]:
         """Every entry is a group."""

@@ -7,9 +7,15 @@
     │   ├── ToleranceError                 finer than the floating-point type can reach
     │   ├── UnknownNameError (LookupError) no such model, solver, ...; carries the nearest names
     │   └── ViewError (TypeError)          a solver does not accept the model
+    ├── StoreError (ValueError)            a model folder or checkpoint is incomplete, altered or too new
+    ├── TrainingError (ArithmeticError)    a loss is NaN or infinite; the batch and the last good state are kept
     ├── OutputError (OSError)              a result could not be written; nothing was left behind
     ├── NonFiniteError (ArithmeticError)   a user's energy or its gradient is NaN or infinite
     └── NotSolvedError                     ``solution.require()``: the answer is not certified
+
+    MindlWarning (UserWarning)
+    ├── OutsideRangeWarning                a network is asked for what it was not trained for
+    └── ProbeWarning                       a stored network does not answer as it did when it was stored
 
 Each message names the call, the constraint, the value it got, and the cure.
 """
@@ -51,6 +57,14 @@ class ViewError(InputError, TypeError):
     """The model does not have the view that was asked of it."""
 
 
+class StoreError(MindlError, ValueError):
+    """A model folder or a checkpoint is incomplete, altered, or written by a newer version."""
+
+
+class TrainingError(MindlError, ArithmeticError):
+    """A training run cannot go on; what was reached is kept."""
+
+
 class OutputError(MindlError, OSError):
     """A result could not be written; what was there before is untouched."""
 
@@ -65,6 +79,18 @@ class NotSolvedError(MindlError):
     def __init__(self, message: str, solution: object) -> None:
         super().__init__(message)
         self.solution = solution
+
+
+class MindlWarning(UserWarning):
+    """Base of all warnings that mindl gives on purpose."""
+
+
+class OutsideRangeWarning(MindlWarning):
+    """A network is asked for what it was not trained for."""
+
+
+class ProbeWarning(MindlWarning):
+    """A stored network does not answer as it did when it was stored."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from mindl.core.errors import OutputError
@@ -35,6 +36,34 @@ def write_whole(path: str | os.PathLike[str], content: bytes, *, overwrite: bool
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
     return target
+
+
+def write_together(folder: Path, contents: Mapping[str, bytes], *, last: str) -> None:
+    """Replace several files of a folder: all are written beside their places first, then renamed.
+
+    What can fail for want of room fails before anything is replaced. ``last`` names the file without which the
+    others count for nothing: it is taken away before the renaming, and put in place when all others are.
+
+    Raises:
+        OutputError: the system could not write; what was there before is untouched, unless a renaming failed.
+    """
+    staged: dict[str, str] = {}
+    try:
+        for name, content in contents.items():
+            handle, staged[name] = tempfile.mkstemp(prefix=f".{name}.", suffix=".part", dir=folder)
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(staged[name]).chmod(_usual_mode(folder / name))
+        (folder / last).unlink(missing_ok=True)
+        for name in sorted(contents, key=lambda name: name == last):
+            os.replace(staged.pop(name), folder / name)  # noqa: PTH105 - atomic on POSIX and Windows
+    except OSError as error:
+        raise OutputError(f"Cannot write into {folder}: {error.strerror or error}.") from error
+    finally:
+        for path in staged.values():
+            Path(path).unlink(missing_ok=True)
 
 
 def check_target(path: str | os.PathLike[str], *, overwrite: bool = True) -> Path:

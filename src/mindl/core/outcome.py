@@ -16,6 +16,8 @@ class Outcome(Enum):
     """No tolerance was asked for: the given number of steps was done."""
     STEP_LIMIT = "step limit reached, not certified"
     """The steps were used up first."""
+    UNFINISHED = "a network's answer, not certified to the tolerance"
+    """A network's answer does not reach the tolerance, and no solver was asked to go on from it."""
     STALLED = "stalled, not certified"
     """No further progress is possible: rounding, or no descent along the line."""
     DIVERGED = "diverged, not certified"

@@ -1,5 +1,6 @@
 """Images in and out, noise, masks, phantoms, and how similar two images are."""
 
+from mindl.images.colour import grey
 from mindl.images.io import Picture, from_numpy, load, read, save, to_numpy, write
 from mindl.images.masks import mask_from_numpy, random_mask, read_mask
 from mindl.images.noise import GaussianNoise, estimate_noise
@@ -15,6 +16,7 @@ __all__ = [
     "disc",
     "estimate_noise",
     "from_numpy",
+    "grey",
     "load",
     "mask_from_numpy",
     "psnr",

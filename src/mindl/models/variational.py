@@ -97,6 +97,12 @@ class Variational(Energy, Local):
         return per_image(self.weight, size) * self.penaliser(size)
 
     @property
+    def separable(self) -> bool:
+        """Whether every channel is a problem of its own: one channel, apart by the coupling, or quadratic."""
+        single = self.data_term.data.shape[1] == 1
+        return single or isinstance(self.penaliser, Quadratic) or not self.coupling.joins_channels
+
+    @property
     def image_shape(self) -> torch.Size:
         """The data's shape."""
         return self.data_term.data.shape

@@ -15,7 +15,7 @@ from mindl.models.views import Energy, LinearSystem, Model, MonotoneSystem, Sadd
 from mindl.solvers.conjugate_gradient import ConjugateGradient
 from mindl.solvers.differentiate import Detached, Differentiate
 from mindl.solvers.gradient_descent import GradientDescent
-from mindl.solvers.iterate import Run, iterate
+from mindl.solvers.iterate import Run, iterate, measure
 from mindl.solvers.primal_dual import PrimalDual
 from mindl.solvers.solution import Solution
 from mindl.solvers.solver import Solver
@@ -65,6 +65,23 @@ def minimise(
     >>> solution.outcome.value, bool(solution.certificate.rms < 5)
     ('certified', True)
     """
+    return go_on(model, solver, start, None, stop=stop, differentiate=differentiate, watch=watch)
+
+
+def go_on(
+    model: Model,
+    solver: Solver[Any, Any] | None,
+    start: Image | Candidate | None,
+    origin: Image | None,
+    *,
+    stop: Stop | None = None,
+    differentiate: Differentiate | None = None,
+    watch: Watch | None = None,
+) -> Solution:
+    """``minimise`` for a search that began elsewhere: gradients are measured against the one at ``origin``.
+
+    With a start that is nearly right, a gradient relative to the start's own would ask for too much.
+    """
     if not isinstance(model, Model):
         raise InputError(f"minimise(model) needs a model such as rof(data, weight), got {type(model).__name__}.")
     if not isinstance(stop, Stop | None):
@@ -79,7 +96,10 @@ def minimise(
     smooth = model.view(SmoothEnergy) if model.why_not(SmoothEnergy) is None else view
     differentiate.check(smooth)
     with torch.set_grad_enabled(differentiate.through_steps and torch.is_grad_enabled()):
-        run = iterate(view, solver, first, stop=stop, watch=watch, in_place=not differentiate.through_steps)
+        scaled = isinstance(view, LinearSystem | SaddlePoint)  # their certificates have a scale of their own
+        scale = None if origin is None or scaled else measure(view, Candidate(origin), None)[1]
+        in_place = not differentiate.through_steps
+        run = iterate(view, solver, first, stop=stop, watch=watch, in_place=in_place, first_scale=scale)
     image = differentiate.attach(smooth, run.image)
     with torch.no_grad():
         certificate = _final_certificate(view, run)

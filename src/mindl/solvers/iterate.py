@@ -36,13 +36,21 @@ class Run:
 
 
 def iterate(
-    view: Energy, solver: Solver[Any, Any], start: Candidate, *, stop: Stop, watch: Watch, in_place: bool
+    view: Energy,
+    solver: Solver[Any, Any],
+    start: Candidate,
+    *,
+    stop: Stop,
+    watch: Watch,
+    in_place: bool,
+    first_scale: PerImage | None = None,
 ) -> Run:
     """Advance, check, freeze the images that are done, until all are or the steps are used up.
 
     An image that has met the rule is put aside as it is: its mates go on without it, so that the result of
     each is the same alone and in a batch. ``in_place`` takes the fast twin of ``step``, which autograd
-    cannot follow.
+    cannot follow. ``first_scale`` stands in for the measure at the start, where certificates have no scale of
+    their own.
     """
     clock = time.perf_counter()
     state = solver.begin(view, start)
@@ -52,7 +60,6 @@ def iterate(
     steps = torch.zeros(batch, dtype=torch.int64, device=device)
     kept: Candidate | None = None
     rows: list[tuple[int, float, PerImage, PerImage]] = []
-    first_scale: PerImage | None = None
     count = 0
     while True:
         candidate = solver.candidate(view, state)

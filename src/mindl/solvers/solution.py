@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -14,7 +13,7 @@ from mindl.core.errors import NotSolvedError
 from mindl.core.outcome import Outcome
 from mindl.models.certificate import Certificate
 from mindl.models.views import Model
-from mindl.solvers.solver import Solver
+from mindl.solvers.solver import Method
 from mindl.solvers.stop import Stop
 
 
@@ -41,7 +40,8 @@ class Solution:
         seconds: wall time of the search, checks included and the last proof excluded.
         work: applications of the model's operator, for the image that took longest.
         trace: the measure at every check.
-        model, solver, stop: what was asked.
+        model, stop: what was asked.
+        solver: who found it: a solver, a network, or a network followed by a solver.
         why: why this solver was chosen, where none was named.
     """
 
@@ -54,7 +54,7 @@ class Solution:
     work: int
     trace: Trace
     model: Model = field(repr=False)
-    solver: Solver[Any, Any]
+    solver: Method
     stop: Stop
     why: str = ""
 

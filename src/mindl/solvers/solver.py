@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 import torch
 
@@ -13,6 +13,15 @@ from mindl.models.views import Energy
 
 View = TypeVar("View", bound=Energy)
 State = TypeVar("State")
+
+
+@runtime_checkable
+class Method(Protocol):
+    """Whatever finds answers: a solver, a network, or one after the other."""
+
+    @property
+    def title(self) -> str:
+        """The name in messages and tables."""
 
 
 class Solver(ABC, Generic[View, State]):
@@ -25,6 +34,11 @@ class Solver(ABC, Generic[View, State]):
     accepts: ClassVar[type[Any]]
     applications: ClassVar[int]
     """Applications of the model's operator (L, its adjoint, A or a gradient) in one step."""
+
+    @property
+    def title(self) -> str:
+        """The class's name."""
+        return type(self).__name__
 
     @abstractmethod
     def begin(self, view: View, start: Candidate) -> State:
