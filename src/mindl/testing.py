@@ -1,10 +1,11 @@
-"""Contracts that every model, solver and operator keeps: call them on your own classes.
+"""Contracts that every model, solver, network and operator keeps: call them on your own classes.
 
 Each check raises an ``AssertionError`` that says what was expected and what was found.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from mindl.core.arrays import Image
 from mindl.core.reduce import inner, norm
 from mindl.models.candidate import Candidate
 from mindl.models.views import Energy, LinearSystem, Model, SaddlePoint
+from mindl.neural import NeuralSolver
 from mindl.solvers import Solver, Stop, minimise
 
 SIZES = ((1, 1), (1, 5), (4, 1), (3, 4), (7, 5))
@@ -177,3 +179,52 @@ def check_solver(solver: Solver[Any, Any], model: Model, steps: int = 7) -> None
     _claim(solution.image.shape == before.shape, f"{solver!r} changes the shape")
     _claim(solution.image.dtype == before.dtype, f"{solver!r} changes the type")
     _claim(torch.isfinite(solution.image).all(), f"{solver!r} returns values that are not finite")
+
+
+def check_network(net: NeuralSolver, model_of: Callable[[Image], Energy]) -> None:
+    """Any size from one pixel on, batch mates without influence, legal answers, gradients to every parameter.
+
+    Args:
+        net: a neural solver.
+        model_of: makes a model from data (batch, ``net.channels``, height, width).
+
+    >>> import mindl as md
+    >>> net = md.neural.Direct(md.nets.UNet(1, 1, widths=(4, 4)), md.neural.Start())
+    >>> check_network(net, lambda data: md.models.rof(data, weight=0.1))
+    """
+    training = net.training
+    net.eval()
+    for height, width in (*SIZES, (9, 14)):
+        where = f"{net!r} on {height} x {width}"
+        data = _random(3, net.channels, height, width).float()
+        model = model_of(data)
+        with torch.no_grad():
+            whole, again = net(model), net(model_of(data))
+            alone = net(model_of(data[1:2]))
+            wide = net(model_of(data.double()))
+        _claim(
+            whole.image.shape == data.shape and whole.image.dtype == data.dtype, f"{where}: another shape or type"
+        )
+        _claim(torch.equal(whole.image, again.image), f"{where}: the same model is answered in two ways")
+        _claim(wide.image.dtype == torch.float64, f"{where}: float64 is not respected")
+        _claim(
+            torch.allclose(wide.image.float(), whole.image, atol=1e-4), f"{where}: float64 gives another answer"
+        )
+        _claim(torch.allclose(alone.image, whole.image[1:2], atol=1e-6), f"{where}: batch mates matter")
+        _claim(torch.isfinite(whole.image).all(), f"{where}: NaN or infinity")
+        _claim(model.admissible(whole.image).all(), f"{where}: a hard constraint is broken")
+        if whole.dual is not None:
+            view = model.view(SaddlePoint)
+            _claim(view.operator(data).shape == whole.dual.shape, f"{where}: the dual field has another shape")
+            legal = torch.allclose(view.feasible(whole.dual), whole.dual, atol=1e-6)
+            _claim(legal, f"{where}: the dual field is not feasible")
+    net.train()
+    net.zero_grad()
+    candidate = net(model)
+    model.checked_energy(candidate.image).sum().backward()  # type: ignore[no-untyped-call]
+    silent = [
+        name for name, p in net.named_parameters() if p.grad is None or not bool(torch.isfinite(p.grad).all())
+    ]
+    _claim(not silent, f"{net!r}: no finite gradient reaches {', '.join(silent)}")
+    net.zero_grad()
+    net.train(training)

@@ -1,0 +1,38 @@
+"""The plain way: the network's output is added to what it was shown."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from torch import Tensor
+
+from mindl.core.arrays import per_image
+from mindl.core.errors import InputError
+from mindl.models import Candidate, Energy, Model
+from mindl.neural.neural_solver import NeuralSolver
+from mindl.neural.reading import Shown
+
+
+class Direct(NeuralSolver):
+    r"""One run of the network: :math:`u = P(u_0 + c\, N(\text{model}))`.
+
+    u_0 is the reading's base (the data; in inpainting a rough filling), c its unit, and P the model's projection:
+    known pixels stay exactly as they are. It serves any energy that names a start. There is no dual field, so a
+    good proof of its error needs ``certify``'s effort.
+
+    The network has one output for each image channel. Arguments and errors as for ``NeuralSolver``.
+
+    >>> import torch, mindl as md
+    >>> net = Direct(md.nets.UNet(1, 1, widths=(4, 4)), md.neural.Start())
+    >>> net(md.models.rof(torch.zeros(1, 1, 6, 9), weight=0.1)).image.shape
+    torch.Size([1, 1, 6, 9])
+    """
+
+    accepts: ClassVar[type[Model]] = Energy
+
+    def answer(self, view: Energy, output: Tensor, shown: Shown) -> Candidate:
+        """The base plus the output, made admissible."""
+        if output.shape[2] != 1:
+            raise InputError(f"Direct needs a network with 1 output for each channel, got {output.shape[2]}.")
+        correction = output[:, :, 0]
+        return Candidate(view.project(shown.base + per_image(shown.unit, correction) * correction))

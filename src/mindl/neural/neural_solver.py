@@ -1,0 +1,121 @@
+"""A network joined to a model: called with the model, it answers with a candidate."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from mindl.core.errors import InputError, ViewError
+from mindl.models import Candidate, Energy, Model, Variational
+from mindl.neural.range import Range
+from mindl.neural.reading import Reading, Shown
+
+
+class NeuralSolver(nn.Module, ABC):
+    """Reads a model, runs the network, and turns its output into an answer.
+
+    What comes out is a ``Candidate``: nothing is promised of it. ``mindl.certify`` proves how near it is, and
+    ``mindl.answer`` lets a solver go on where that is not enough.
+
+    ``accepts`` is the view that the model must have.
+
+    Args:
+        network: a map of tensors (batch, features, height, width), any ``nn.Module``.
+        reading: what it is shown of a model.
+        channels: image channels that it sees together, 1 (grey) or 3 (colour). A network for one channel
+            also serves colour where the model leaves the channels apart, each on its own.
+        title: the name in messages and tables; by default the class's.
+
+    Attributes:
+        trained: what the network was trained for; None where that is not known.
+    """
+
+    accepts: ClassVar[type[Model]]
+
+    def __init__(
+        self, network: nn.Module, reading: Reading, *, channels: int = 1, title: str | None = None
+    ) -> None:
+        super().__init__()
+        if channels < 1:
+            raise InputError(f"{type(self).__name__}(channels={channels}) must be at least 1.")
+        if not isinstance(reading, Reading):
+            raise InputError(f"{type(self).__name__}(reading) needs an object such as Start(), got {reading!r}.")
+        self.network, self.reading, self.channels = network, reading, channels
+        self.title = type(self).__name__ if title is None else title
+        self.trained: Range | None = None
+
+    def check(self, model: Model) -> None:
+        """See that the network can answer the model.
+
+        Raises:
+            ViewError: the model lacks the view, or what the network reads of it.
+            InputError: other channels than the network knows.
+        """
+        if not isinstance(model, Model):
+            raise InputError(f"{self.title} is called with a model such as rof(data, weight), got {model!r}.")
+        reason = model.why_not(self.accepts)
+        if reason is not None:
+            raise ViewError(f"{self.title} needs a {self.accepts.__name__}, and {model.title} is none: {reason}.")
+        reason = self.reading.why_not(model)
+        if reason is not None:
+            raise ViewError(f"{self.title} cannot answer {model.title}: {reason}.")
+        shape = model.image_shape
+        if shape is None:
+            raise InputError(
+                f"{self.title} starts from an image, and {model.title} names none: define start(self)."
+            )
+        if shape[1] != self.channels and not (self.channels == 1 and _separable(model)):
+            cure = "make the image grey" if self.channels == 1 else "give an image of as many"
+            if self.channels == 1 and isinstance(model, Variational):
+                cure += f", or leave the channels apart: {model.title}(..., joint=False)"
+            raise InputError(
+                f"{self.title} knows {_count(self.channels)}, and the image has {_count(shape[1])}: {cure}."
+            )
+
+    def forward(self, model: Model) -> Candidate:
+        """The network's answer to a model.
+
+        Raises:
+            ViewError, InputError: as for ``check``.
+        """
+        self.check(model)
+        view: Energy = model.view(self.accepts)  # type: ignore[assignment]
+        shown = self.reading(model)
+        return self.answer(view, self._run(shown), shown)
+
+    @abstractmethod
+    def answer(self, view: Any, output: Tensor, shown: Shown) -> Candidate:
+        """The candidate that belongs to the output, (batch, channel, component, height, width)."""
+
+    def _run(self, shown: Shown) -> Tensor:
+        batch, channels, _, height, width = shown.values.shape
+        groups = batch if channels == self.channels else batch * channels
+        plane = shown.values.reshape(groups, -1, height, width)
+        output: Tensor = self.network(plane.to(self._dtype))
+        if output.ndim != 4 or output.shape[2:] != plane.shape[2:] or output.shape[1] % self.channels:
+            raise InputError(
+                f"{self.title}: the network returned the shape {tuple(output.shape)} for {tuple(plane.shape)}; it "
+                "must keep the size and give the same number of values to each channel."
+            )
+        return output.reshape(batch, channels, -1, height, width).to(shown.values.dtype)
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        for parameter in self.parameters():
+            return parameter.dtype
+        return torch.float32
+
+    def __repr__(self) -> str:
+        count = sum(parameter.numel() for parameter in self.parameters())
+        return f"{self.title} ({type(self.network).__name__}, {count:,} parameters)"
+
+
+def _separable(model: Model) -> bool:
+    return isinstance(model, Variational) and model.separable
+
+
+def _count(channels: int) -> str:
+    return "1 channel" if channels == 1 else f"{channels} channels"
