@@ -1,0 +1,266 @@
+"""A run on disk: ``config.json``, ``record.jsonl``, ``checkpoint/``. Nothing in it is code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from safetensors.torch import load as unpack
+from safetensors.torch import save as pack
+from torch import Tensor
+
+from mindl.core.errors import InputError, MindlWarning, OutputError, StoreError
+from mindl.core.files import write_whole
+
+Row = dict[str, Any]
+"""One line of the record: ``step``, ``loss``, ... and, where the network was examined, what was found."""
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state after ``step`` steps: tensors by name."""
+
+    step: int
+    tensors: dict[str, Tensor]
+
+
+class Keeper(Protocol):
+    """Where a run leaves its record and its states."""
+
+    def add(self, row: Row) -> None:
+        """One more line of the record."""
+
+    def keep(self, checkpoint: Checkpoint) -> None:
+        """A state from which the run can go on."""
+
+    def keep_batch(self, problems: dict[str, Tensor], step: int) -> str:
+        """The batch that broke the run; what to tell a person about it."""
+
+
+class Nowhere:
+    """A run that leaves nothing on disk."""
+
+    def add(self, row: Row) -> None:
+        """Nothing."""
+
+    def keep(self, checkpoint: Checkpoint) -> None:
+        """Nothing."""
+
+    def keep_batch(self, problems: dict[str, Tensor], step: int) -> str:
+        """Nothing."""
+        return "Train into a folder, and the batch is kept there"
+
+
+class RunFolder:
+    """A folder that a run can be resumed from, whenever it was broken off.
+
+    Files are written whole or not at all; a line of the record is flushed before the next step begins. On
+    resuming, the record is cut to the steps that the checkpoint has done, so that it reads as if nothing had
+    happened.
+
+    Args:
+        folder: made if need be.
+        config: what the result depends on.
+        resume: whether a run that is there already is to be gone on with.
+
+    Raises:
+        InputError: there is a run already and ``resume`` is false, or it was another run: the message says
+            what differs.
+        StoreError: its files are damaged or of a newer version.
+        OutputError: the folder cannot be written to.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], config: dict[str, Any], *, resume: bool) -> None:
+        self.folder = Path(folder)
+        if (self.folder / "config.json").exists():
+            if not resume:
+                raise InputError(
+                    f"There is a run in {self.folder} already: resume=True (--resume) goes on with it, or name "
+                    "a new folder."
+                )
+            _check_same(config, self.config(), self.folder)
+        else:
+            self._found(config)
+        self._record = self.folder / "record.jsonl"
+        for rest in self.folder.glob("**/.*.part"):  # of a process that was killed while it wrote
+            rest.unlink(missing_ok=True)
+
+    def _found(self, config: dict[str, Any]) -> None:
+        try:
+            (self.folder / "checkpoint").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"Cannot make the folder {self.folder}: {error.strerror or error}.") from error
+        # config.json comes last: a folder with one is a run.
+        write_whole(self.folder / "record.jsonl", b"")
+        text = json.dumps({"format": FORMAT, **config}, indent=2)
+        write_whole(self.folder / "config.json", text.encode())
+
+    def config(self) -> dict[str, Any]:
+        """What the run was founded with."""
+        config = read_json(self.folder / "config.json")
+        if config.get("format", 0) > FORMAT:
+            raise StoreError(f"The run in {self.folder} was written by a newer mindl: update mindl.")
+        return config
+
+    @property
+    def _state(self) -> Path:
+        return self.folder / "checkpoint" / "state.safetensors"
+
+    def last(self) -> Checkpoint | None:
+        """The last state, with the record cut to its steps; None where there is none yet.
+
+        Raises:
+            StoreError: the state is damaged.
+        """
+        if not self._state.exists():
+            return None
+        checkpoint = read_checkpoint(self._state)
+        lines = self._record.read_text(encoding="utf-8").splitlines() if self._record.exists() else []
+        kept = [line for line in lines if _step_of(line) <= checkpoint.step]
+        write_whole(self._record, "".join(f"{line}\n" for line in kept).encode())
+        return checkpoint
+
+    def add(self, row: Row) -> None:
+        """One line, flushed.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        try:
+            with self._record.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(plain(row)) + "\n")
+        except OSError as error:
+            raise OutputError(
+                f"Cannot write {self._record}: {error.strerror or error}. The last checkpoint is kept: "
+                "make room and go on with --resume."
+            ) from error
+
+    def keep(self, checkpoint: Checkpoint) -> None:
+        """Replace the last state by a newer one, in one piece.
+
+        Raises:
+            OutputError: it cannot be written; the state before is kept.
+        """
+        self._flush_record()
+        content = pack({**checkpoint.tensors, "step": torch.tensor(checkpoint.step)})
+        checksum = hashlib.sha256(content).hexdigest().encode()
+        try:
+            write_whole(self._state, content + checksum)
+        except OutputError as error:
+            raise OutputError(
+                f"{error} The checkpoint before is kept: make room and go on with --resume."
+            ) from error
+
+    def _flush_record(self) -> None:
+        """The record reaches the disk before the state that counts on it."""
+        try:
+            with self._record.open("ab") as file:
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise OutputError(f"Cannot write {self._record}: {error.strerror or error}.") from error
+
+    def keep_batch(self, problems: dict[str, Tensor], step: int) -> str:
+        """Write the batch to ``bad-batch.safetensors``."""
+        path = self.folder / "bad-batch.safetensors"
+        tensors = {name: value.contiguous() for name, value in problems.items()}
+        write_whole(path, pack(tensors, metadata={"step": str(step)}))
+        return f"The batch is kept in {path}, the last good state in {self._state.parent}"
+
+
+def read_record(folder: str | os.PathLike[str]) -> list[Row]:
+    """The record of a run, one row for each step.
+
+    Raises:
+        StoreError: there is none, or it is damaged.
+    """
+    path = Path(folder) / "record.jsonl"
+    try:
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError) as error:
+        raise StoreError(f"The record {path} cannot be read: {error}.") from error
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """A state from its file.
+
+    Raises:
+        StoreError: it is not what was written.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"The checkpoint {path} cannot be read: {error.strerror or error}.") from error
+    body, checksum = content[:-64], content[-64:]
+    if hashlib.sha256(body).hexdigest().encode() != checksum:
+        raise StoreError(f"The checkpoint {path} is damaged (its checksum differs): begin again in a new folder.")
+    tensors = unpack(body)
+    step = int(tensors.pop("step"))
+    return Checkpoint(step, tensors)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON file that holds one record.
+
+    Raises:
+        StoreError: it is missing, or not JSON.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StoreError(f"{path} is missing.") from None
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path} cannot be read: {error}.") from error
+    if not isinstance(value, dict):
+        raise StoreError(f"{path} holds no record.")
+    return value
+
+
+def _check_same(new: dict[str, Any], old: dict[str, Any], folder: Path) -> None:
+    """A run goes on as it began, as far as its result depends on it."""
+    mine, theirs = (_flat(json.loads(json.dumps(config))) for config in (new, old))
+    differ = sorted(name for name in mine.keys() | theirs.keys() if mine.get(name) != theirs.get(name))
+    bits = [name for name in differ if name in ("torch", "threads")]
+    told = [name for name in differ if name not in bits and not name.startswith(FREE)]
+    if told:
+        changes = "; ".join(f"{name} was {theirs.get(name)!r}, is {mine.get(name)!r}" for name in told[:5])
+        raise InputError(
+            f"The run in {folder} was another one: {changes}. Resume it as it began, or name a new folder."
+        )
+    if bits:
+        changes = "; ".join(f"{name} was {theirs.get(name)!r}, is {mine.get(name)!r}" for name in bits)
+        warnings.warn(
+            MindlWarning(f"The run in {folder} goes on, but not to the same bits: {changes}."), stacklevel=5
+        )
+
+
+FREE = ("format", "mindl", "images.about", "validation", "training.check_every")
+"""What may differ when a run goes on: it does not change the weights."""
+
+
+def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested records as one, with dotted names."""
+    flat: dict[str, Any] = {}
+    for name, value in config.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return flat
+
+
+def _step_of(line: str) -> float:
+    """The step of a line; a line that was torn by a crash comes after all others."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return float("inf")
+
+
+def plain(row: Row) -> Row:
+    """Numbers that JSON knows: NaN and infinity become null."""
+    return {k: None if isinstance(v, float) and not abs(v) < float("inf") else v for k, v in row.items()}

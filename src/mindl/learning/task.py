@@ -1,0 +1,168 @@
+"""Tasks draw problems: from a clean image the data, the weight, the mask that a model needs."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mindl.core.errors import InputError
+from mindl.images import random_mask
+from mindl.models import Energy, harmonic_inpainting, rof
+from mindl.neural import Range
+
+Problem = dict[str, Tensor]
+"""Named tensors of one problem, without a batch dimension; ``clean`` is always among them. In a batch each has
+one more dimension in front."""
+
+
+class Task(ABC):
+    """What is drawn, and which model it makes."""
+
+    @abstractmethod
+    def draw(self, clean: Tensor, generator: torch.Generator) -> Problem:
+        """One problem from a clean image (channel, height, width); all randomness from ``generator``."""
+
+    @abstractmethod
+    def model(self, problems: Problem) -> Energy:
+        """The model of a batch of problems."""
+
+    @property
+    @abstractmethod
+    def range(self) -> Range:
+        """What a network trained on the task knows."""
+
+    @property
+    def about(self) -> str:
+        """One line for records and cards; a run is only gone on with under the same one."""
+        return f"{type(self).__name__}: {self.range!r}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Denoising(Task):
+    r"""Gaussian noise of a level drawn between two bounds (evenly in its logarithm), and a weight in proportion.
+
+    Args:
+        model_of: makes the model from data (batch, channel, height, width) and weight (batch, 1, 1, 1):
+            ``mindl.models.rof``, or an energy of one's own.
+        noise: smallest and largest standard deviation, in [0, 1].
+        weight_per_noise: smallest and largest ratio of weight and noise.
+
+    Raises:
+        InputError: bounds that are not positive or not in order.
+
+    >>> problem = Denoising().draw(torch.zeros(1, 8, 8), torch.Generator().manual_seed(0))
+    >>> sorted(problem)
+    ['clean', 'data', 'noise', 'weight']
+    """
+
+    model_of: Callable[[Tensor, Tensor], Energy] = rof
+    noise: tuple[float, float] = (25 / 255, 25 / 255)
+    weight_per_noise: tuple[float, float] = (0.75, 0.75)
+
+    def __post_init__(self) -> None:
+        _check_bounds("Denoising(noise)", self.noise, 1)
+        _check_bounds("Denoising(weight_per_noise)", self.weight_per_noise, math.inf)
+
+    def draw(self, clean: Tensor, generator: torch.Generator) -> Problem:
+        """clean, data, noise, weight."""
+        noise = _between(self.noise, generator)
+        ratio = _between(self.weight_per_noise, generator)
+        data = clean + noise * torch.randn(clean.shape, generator=generator)
+        return {
+            "clean": clean,
+            "data": data,
+            "noise": torch.tensor(noise),
+            "weight": torch.tensor(noise * ratio).reshape(1, 1, 1),
+        }
+
+    def model(self, problems: Problem) -> Energy:
+        """``model_of(data, weight)``."""
+        return self.model_of(problems["data"], problems["weight"])
+
+    @property
+    def range(self) -> Range:
+        """Noise, and the weights that go with it."""
+        low, high = (n * r for n, r in zip(self.noise, self.weight_per_noise, strict=True))
+        return Range(model=self._title, noise=self.noise, weight=(low, high))
+
+    @property
+    def about(self) -> str:
+        """Model, noise and ratio."""
+        (low, high), (least, most) = [[255 * n for n in self.noise], self.weight_per_noise]
+        return (
+            f"denoising by {self._title}: noise from {low:.4g}/255 to {high:.4g}/255, weight from {least:.4g} to "
+            f"{most:.4g} times the noise"
+        )
+
+    @property
+    def _title(self) -> str:
+        return self.model_of(torch.zeros(1, 1, 1, 1), torch.full((1, 1, 1, 1), 0.1)).title
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inpainting(Task):
+    """A share of the pixels is known, drawn between two bounds (evenly in its logarithm); which ones is random.
+
+    Args:
+        model_of: makes the model from data and mask: ``mindl.models.harmonic_inpainting``, or one's own.
+        known: smallest and largest share of known pixels.
+
+    Raises:
+        InputError: bounds outside (0, 1] or not in order.
+
+    >>> problem = Inpainting(known=(0.1, 0.1)).draw(torch.zeros(1, 10, 10), torch.Generator().manual_seed(0))
+    >>> int(problem["mask"].sum())
+    10
+    """
+
+    model_of: Callable[[Tensor, Tensor], Energy] = harmonic_inpainting
+    known: tuple[float, float] = (0.05, 0.05)
+
+    def __post_init__(self) -> None:
+        _check_bounds("Inpainting(known)", self.known, 1)
+
+    def draw(self, clean: Tensor, generator: torch.Generator) -> Problem:
+        """clean, data, mask; the data are those of the known pixels only."""
+        height, width = clean.shape[1:]
+        mask = random_mask(height, width, _between(self.known, generator), seed=generator)[0]
+        return {"clean": clean, "data": torch.where(mask, clean, 0), "mask": mask}
+
+    def model(self, problems: Problem) -> Energy:
+        """``model_of(data, mask)``."""
+        return self.model_of(problems["data"], problems["mask"])
+
+    @property
+    def range(self) -> Range:
+        """The shares of known pixels."""
+        return Range(model=self._title, known=self.known)
+
+    @property
+    def about(self) -> str:
+        """Model and density."""
+        low, high = (f"{100 * share:.4g} %" for share in self.known)
+        return f"inpainting by {self._title}: {low if low == high else f'{low} to {high}'} of the pixels known"
+
+    @property
+    def _title(self) -> str:
+        return self.model_of(torch.zeros(1, 1, 1, 1), torch.ones(1, 1, 1, 1, dtype=torch.bool)).title
+
+
+def _between(bounds: tuple[float, float], generator: torch.Generator) -> float:
+    """A number between two bounds, evenly distributed in its logarithm."""
+    part = float(torch.rand((), generator=generator, dtype=torch.float64))
+    return bounds[0] * math.pow(bounds[1] / bounds[0], part)
+
+
+def _check_bounds(name: str, bounds: tuple[float, float], most: float) -> None:
+    if not isinstance(bounds, tuple) or len(bounds) != 2:
+        raise InputError(f"{name}={bounds} must be two numbers, the smallest and the largest: (0.1, 0.1).")
+    low, high = bounds
+    if not 0 < low <= high <= most or not math.isfinite(high):
+        raise InputError(
+            f"{name}={bounds} must be two numbers in order, above 0" + (" and at most 1." * (most == 1))
+        )

@@ -1,0 +1,166 @@
+"""How good a network is at solving, on problems that it does not learn from."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mindl.core.arrays import Image, PerImage
+from mindl.core.errors import InputError, MindlWarning
+from mindl.core.randomness import generator_for
+from mindl.images import psnr
+from mindl.learning.source import Source
+from mindl.learning.task import Problem, Task
+from mindl.models import Energy, Model
+from mindl.neural import NeuralSolver
+from mindl.solvers import Stop, certify, minimise
+
+EXAMINATION = 2
+"""What a generator is for; 0 and 1 are the stream's."""
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """What an examination found; one number per image.
+
+    Attributes:
+        excess: energy excess :math:`(E(u) - E^*) / (E(u_0) - E^*)`: 0 = solved, 1 = as good as the start.
+        psnr: against the clean images, in dB.
+        psnr_of_minimiser: the same of the model's solution; a network that is above it solves another model.
+        rms: the proved distance to the solution in grey levels of 255; infinite where nothing is proved.
+    """
+
+    excess: PerImage
+    psnr: PerImage
+    psnr_of_minimiser: PerImage
+    rms: PerImage
+
+    @property
+    def row(self) -> dict[str, float]:
+        """For the record: medians of excess and rms, the worst excess, and means of PSNR."""
+        return {
+            "excess": _median(self.excess),
+            "worst_excess": float(self.excess.max()),
+            "psnr": float(self.psnr.mean()),
+            "psnr_of_minimiser": float(self.psnr_of_minimiser.mean()),
+            "rms": _median(self.rms),
+        }
+
+    def __repr__(self) -> str:
+        row = self.row
+        return (
+            f"<energy excess {row['excess']:.2%} in the median, {row['worst_excess']:.2%} at worst; PSNR "
+            f"{row['psnr']:.2f} dB (minimiser {row['psnr_of_minimiser']:.2f} dB); proved within {row['rms']:.2g} "
+            "grey levels rms in the median>"
+        )
+
+
+class Validation:
+    """Fixed problems with their solutions, found once by a solver.
+
+    Args:
+        task: draws the problems.
+        source: clean images that are not trained on.
+        count: how many problems; image ``i`` of the source makes problem ``i``, from the beginning again
+            where there are fewer.
+        crop: side of the crop from the middle of each image; smaller images are refused.
+        seed: of the draws.
+        stop: when the reference solution is good enough; by default a certificate of 1e-5, or 2000 steps.
+
+    Warns:
+        MindlWarning: the solver did not reach it: excesses are relative to the best that it found.
+
+    Raises:
+        InputError: an image smaller than the crop.
+
+    >>> from mindl.learning import DeadLeaves, Denoising
+    >>> import mindl as md
+    >>> examine = Validation(Denoising(), DeadLeaves(2, size=32), count=2, crop=32)
+    >>> net = md.neural.WitnessHead(md.nets.UNet(1, 2, widths=(4, 4)), md.neural.InUnitsOfWeight())
+    >>> bool(examine(net).excess.max() < 1.1)
+    True
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        source: Source,
+        *,
+        count: int = 8,
+        crop: int = 128,
+        seed: int = 0,
+        stop: Stop | None = None,
+    ) -> None:
+        problems = [_problem(task, source, i, crop, seed) for i in range(count)]
+        if not problems:
+            raise InputError(f"Validation(count={count}) needs at least one problem.")
+        self.problems = {name: torch.stack([p[name] for p in problems]) for name in problems[0]}
+        self.model: Energy = task.model(self.problems)
+        self.crop, self.seed, self.about = crop, seed, source.about
+        solution = minimise(self.model, stop=stop or Stop(1e-5, steps=2000))
+        if not solution.outcome.met:
+            warnings.warn(
+                MindlWarning(f"The reference of the validation is not exact: {solution!r}."), stacklevel=2
+            )
+        self.minimiser: Image = solution.image
+        with torch.no_grad():
+            self._least = self.model.checked_energy(self.minimiser).double()
+            self._first = self.model.checked_energy(self.model.start()).double()
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """For the record of a run."""
+        return {"count": len(self._least), "crop": self.crop, "seed": self.seed, "images": self.about}
+
+    def __call__(self, net: NeuralSolver) -> Findings:
+        """Examine a network as it would be used."""
+        training = net.training
+        net.eval()
+        with torch.no_grad():
+            candidate = net(self.model)
+            energy = self.model.checked_energy(candidate.image).double()
+            room = self._first - self._least
+            # A constant image is solved before the network begins: nothing to gain, nothing exceeded.
+            excess = torch.where(room > 0, (energy - self._least) / torch.where(room > 0, room, 1), 0)
+            finite = bool(torch.isfinite(candidate.image).all())
+            rms = certify(self.model, candidate, effort=0).rms if finite else torch.full_like(excess, torch.inf)
+        net.train(training)
+        clean: Tensor = self.problems["clean"]
+        return Findings(excess, psnr(candidate.image, clean), psnr(self.minimiser, clean), rms)
+
+
+def energy_excess(model: Model, image: Image, minimiser: Image) -> float:
+    r""":math:`(E(u) - E^*) / (E(u_0) - E^*)` of one image, E* the energy of a solution and u_0 the model's start.
+
+    >>> import mindl as md
+    >>> model = md.models.rof(torch.tensor([[[[0.0, 1.0]]]]), weight=0.1)
+    >>> energy_excess(model, model.start(), torch.tensor([[[[0.1, 0.9]]]]))
+    1.0
+    """
+    energy = model.view(Energy)
+    with torch.no_grad():
+        first, least, here = (float(energy.energy(u)) for u in (model.start(), minimiser, image))
+    return (here - least) / (first - least) if first > least else 0.0
+
+
+def _median(values: PerImage) -> float:
+    """The middle value, or the mean of both; infinite where most are."""
+    ordered = sorted(values.tolist())
+    middle: float = 0.5 * (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2])
+    return middle
+
+
+def _problem(task: Task, source: Source, number: int, crop: int, seed: int) -> Problem:
+    image = source.image(number % len(source))
+    height, width = image.shape[1:]
+    if min(height, width) < crop:
+        raise InputError(
+            f"Validation(crop={crop}): {source.name(number % len(source))} has only {width} x {height} pixels."
+        )
+    top, left = (height - crop) // 2, (width - crop) // 2
+    part = image[:, top : top + crop, left : left + crop].contiguous()
+    return task.draw(part, generator_for(seed, EXAMINATION, number))
