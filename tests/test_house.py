@@ -16,10 +16,12 @@ SOURCE = Path(mindl.__file__).parent
 FLOORS = [
     {"core"},
     {"calculus"},
-    {"images", "models"},
+    {"images", "models", "nets"},
     {"solvers"},
+    {"neural"},
+    {"learning"},
     {"gallery", "testing", "plot"},
-    {"restore"},
+    {"restore", "recipes"},
     {"app"},
 ]
 """From the ground up; rooms of one floor do not import each other."""
@@ -102,15 +104,23 @@ def test_exported_names() -> None:
         "Energy",
         "Solution",
         "Stop",
+        "answer",
         "calculus",
         "certify",
         "denoise",
         "errors",
+        "fit",
         "gallery",
         "images",
         "inpaint",
+        "learning",
+        "load",
         "minimise",
         "models",
+        "nets",
+        "neural",
+        "recipes",
+        "save",
         "show",
         "solve_linear",
         "solvers",
@@ -123,7 +133,9 @@ def test_exported_names() -> None:
         mindl.frobnicate  # noqa: B018
 
 
-@pytest.mark.parametrize("package", ["calculus", "images", "models", "solvers"])
+@pytest.mark.parametrize(
+    "package", ["calculus", "images", "learning", "models", "nets", "neural", "recipes", "solvers"]
+)
 def test_exports_of_packages_exist_and_are_sorted(package: str) -> None:
     module = getattr(mindl, package)
     assert list(module.__all__) == sorted(module.__all__, key=lambda n: (not n.isupper(), not n[0].isupper(), n))

@@ -15,9 +15,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mindl import calculus, gallery, images, models, solvers, testing
+    from mindl import calculus, gallery, images, learning, models, nets, neural, recipes, solvers, testing
     from mindl.core import errors
+    from mindl.learning import load, save
+    from mindl.learning.fit import fit
     from mindl.models import Candidate, Certificate, Energy
+    from mindl.neural.answer import answer
     from mindl.plot import show
     from mindl.restore import denoise, inpaint
     from mindl.solvers import Solution, Stop, certify, minimise, solve_linear
@@ -30,15 +33,23 @@ __all__ = [
     "Energy",
     "Solution",
     "Stop",
+    "answer",
     "calculus",
     "certify",
     "denoise",
     "errors",
+    "fit",
     "gallery",
     "images",
     "inpaint",
+    "learning",
+    "load",
     "minimise",
     "models",
+    "nets",
+    "neural",
+    "recipes",
+    "save",
     "show",
     "solve_linear",
     "solvers",
@@ -51,10 +62,14 @@ _HOME = {
     "Energy": "mindl.models",
     "Solution": "mindl.solvers",
     "Stop": "mindl.solvers",
+    "answer": "mindl.neural",
     "certify": "mindl.solvers",
     "denoise": "mindl.restore",
+    "fit": "mindl.learning",
     "inpaint": "mindl.restore",
+    "load": "mindl.learning",
     "minimise": "mindl.solvers",
+    "save": "mindl.learning",
     "show": "mindl.plot",
     "solve_linear": "mindl.solvers",
 }

@@ -1,0 +1,11 @@
+"""Whole training runs, one file each, named as the weights they make."""
+
+from mindl.recipes.recipe import Recipe
+from mindl.recipes.run import train
+from mindl.recipes.unet_harmonic import UNET_HARMONIC
+from mindl.recipes.unet_rof import UNET_ROF
+
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (UNET_HARMONIC, UNET_ROF)}
+"""The recipes by name."""
+
+__all__ = ["RECIPES", "UNET_HARMONIC", "UNET_ROF", "Recipe", "train"]

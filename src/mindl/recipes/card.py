@@ -1,0 +1,67 @@
+"""The card of a trained network: what it is for, how good it is, what it was trained on, what it is not."""
+
+from __future__ import annotations
+
+from mindl.learning import Source, Validation
+from mindl.neural import NeuralSolver
+from mindl.recipes.recipe import Recipe
+from mindl.solvers import choose
+
+
+def model_card(
+    recipe: Recipe,
+    net: NeuralSolver,
+    source: Source,
+    validation: Validation,
+    *,
+    steps: int,
+    note: str = "",
+    left_out: int = 0,
+) -> str:
+    """The text of ``README.md`` in the model folder, Markdown."""
+    row = validation(net).row
+    count = sum(parameter.numel() for parameter in net.parameters())
+    proved = f"{row['rms']:.2g} grey levels rms" if row["rms"] < float("inf") else "only by a prover's steps"
+    finish = choose(validation.model)[0].title
+    where = f"{source.about} (SHA-256 {source.fingerprint()[:16]})"
+    training = recipe.training
+    excess = f"{row['excess']:.3%}, {row['worst_excess']:.3%}"
+    decibel = f"{row['psnr']:.2f} dB, {row['psnr_of_minimiser']:.2f} dB"
+    return f"""# {recipe.name}
+
+{recipe.about[0].upper()}{recipe.about[1:]}.
+{type(net).__name__} with {type(net.network).__name__}, {count:,} parameters, {_channels(net.channels)}.
+
+| examined on {validation.config["count"]} unseen crops of {validation.crop} x {validation.crop} | |
+|---|---|
+| problems | {recipe.examined.about} |
+| energy excess (E(u) - E*) / (E(f) - E*), median and worst | {excess} |
+| PSNR of the network and of the model's minimiser, means | {decibel} |
+| proved distance to the minimiser, median | {proved} |
+
+## Use
+
+    import mindl as md
+    net = md.load("{recipe.name}")                            # or the folder's path
+    alone = md.answer(model, net)                             # the network's answer and its certificate
+    exact = md.answer(model, net, finish=md.solvers.{finish}())
+
+## Training
+
+By the recipe `{recipe.name}`: {steps} steps, each on {training.batch} crops of {training.crop} x {training.crop}.
+No solution of the model was shown to it.
+
+- Loss: {training.loss!r}, in units of the energy of the data.
+- Optimiser: {training.optimiser!r}, {training.schedule!r}.
+- Problems: {recipe.task.about}.
+- Images: {where}.{f" {note}" if note else ""}{f" Left out: {left_out}." if left_out else ""}
+- Examined on: {validation.about}.
+
+## Limits
+
+{recipe.limits}
+"""
+
+
+def _channels(count: int) -> str:
+    return "1 channel" if count == 1 else f"{count} channels"
