@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -12,12 +13,15 @@ from torch import Tensor
 
 from mindl.core.arrays import GREY_LEVELS, Image, Mask, check_image
 from mindl.core.errors import InputError, MaskError, look_up
-from mindl.images.io import Array, PathLike, as_tensor, check_scale, load, to_numpy
+from mindl.images.io import Array, PathLike, as_tensor, check_scale, to_numpy
+from mindl.images.io import load as load_picture
 from mindl.images.masks import mask_from_numpy, read_mask
 from mindl.images.noise import estimate_noise
-from mindl.models.denoising import DENOISING, weight_for_noise
+from mindl.learning.store import load
+from mindl.models.denoising import DENOISING, anisotropic_rof, rof, weight_for_noise
 from mindl.models.inpainting import INPAINTING
 from mindl.models.variational import Variational
+from mindl.neural import NeuralSolver, answer, finisher
 from mindl.solvers.entry import SOLVERS, minimise
 from mindl.solvers.solution import Solution
 from mindl.solvers.solver import Solver
@@ -39,7 +43,12 @@ class Plan:
 
 
 def plan_denoising(
-    data: Image, *, model: str = "rof", weight: float | None = None, noise: float | None = None
+    data: Image,
+    *,
+    model: str = "rof",
+    weight: float | None = None,
+    noise: float | None = None,
+    net: NeuralSolver | None = None,
 ) -> Plan:
     """A denoising model for an image, with the weight that its noise asks for.
 
@@ -48,6 +57,7 @@ def plan_denoising(
         model: a name, see ``mindl.models.DENOISING``.
         weight: the weight; by default it follows from the noise.
         noise: the noise's standard deviation in the units of [0, 1]; by default it is estimated.
+        net: a network that is to answer: where it knows grey images only, the channels are left apart.
 
     Raises:
         UnknownNameError: no such model.
@@ -55,17 +65,21 @@ def plan_denoising(
     """
     make = look_up(DENOISING, model, "denoising model")
     check_image(data, "denoise(image)")
+    channels, apart = data.shape[1], ""
+    if net is not None and net.channels == 1 < channels and make in (rof, anisotropic_rof):
+        make, channels, apart = partial(make, joint=False), 1, ", each channel on its own (the network knows grey)"
     if weight is not None and noise is not None:
         raise InputError("denoise takes a weight, or the noise from which the weight follows, not both.")
     if weight is not None:
-        return Plan(make(data, weight), f"weight {weight:.4g} (given)")
+        return Plan(make(data, weight), f"weight {weight:.4g} (given){apart}")
     if noise is not None and not 0 <= noise <= 1:
         hint = f"; a standard deviation of {noise:g} grey levels is {noise:g}/255" if noise > 1 else ""
         raise InputError(f"denoise(noise={noise:g}) must be between 0 and 1, the units of the pixels{hint}.")
     source = "given" if noise is not None else "estimated"
     level = float(estimate_noise(data).max()) if noise is None else noise
-    chosen = weight_for_noise(make(data, 1.0).name, max(level, LEAST_NOISE), data.shape[1])
-    return Plan(make(data, chosen), f"noise {level * GREY_LEVELS:.1f}/255 ({source}), weight {chosen:.4g}")
+    chosen = weight_for_noise(make(data, 1.0).name, max(level, LEAST_NOISE), channels)
+    why = f"noise {level * GREY_LEVELS:.1f}/255 ({source}), weight {chosen:.4g}{apart}"
+    return Plan(make(data, chosen), why)
 
 
 def plan_inpainting(data: Image, mask: Mask, *, model: str = "harmonic_inpainting") -> Plan:
@@ -84,17 +98,27 @@ def solve(
     plan: Plan,
     *,
     solver: str | Solver[Any, Any] | None = None,
+    net: NeuralSolver | None = None,
+    finish: bool = True,
     tolerance: float = 1e-4,
     watch: Watch | None = None,
 ) -> Solution:
-    """Solve a plan, by a solver or its name.
+    """Solve a plan, by a solver or its name, or by a network that the solver finishes (``finish``) or not.
 
     Raises:
         UnknownNameError: no such solver.
-        ViewError: the solver does not accept the model.
+        ViewError, InputError: the solver or the network does not serve the model.
     """
     chosen = look_up(SOLVERS, solver, "solver")() if isinstance(solver, str) else solver
-    return minimise(plan.model, chosen, stop=Stop(tolerance), watch=watch)
+    if net is None:
+        return minimise(plan.model, chosen, stop=Stop(tolerance), watch=watch)
+    then = (chosen or finisher(plan.model)) if finish else None
+    return answer(plan.model, net, tolerance, finish=then, watch=watch)
+
+
+def network(net: str | os.PathLike[str] | NeuralSolver | None) -> NeuralSolver | None:
+    """A network, or what ``mindl.load`` makes of a name or folder."""
+    return net if net is None or isinstance(net, NeuralSolver) else load(net)
 
 
 def denoise(
@@ -104,6 +128,7 @@ def denoise(
     weight: float | None = None,
     noise: float | None = None,
     solver: str | Solver[Any, Any] | None = None,
+    net: str | os.PathLike[str] | NeuralSolver | None = None,
     tolerance: float = 1e-4,
 ) -> Any:
     """A denoised image of the kind that came in.
@@ -116,6 +141,8 @@ def denoise(
         noise: the noise's standard deviation in the units of [0, 1] (25 grey levels: 25 / 255); by default
             it is estimated.
         solver: a solver or its name; by default one is chosen.
+        net: a network that answers first, and the solver goes on from there to the tolerance: its name
+            (``mindl weights list``), its folder, or itself. A grey one denoises each channel on its own.
         tolerance: relative tolerance of the certificate.
 
     Raises:
@@ -128,8 +155,9 @@ def denoise(
     True
     """
     data, back = _incoming(image)
-    plan = plan_denoising(data, model=model, weight=weight, noise=noise)
-    return back(solve(plan, solver=solver, tolerance=tolerance).require().image)
+    first = network(net)
+    plan = plan_denoising(data, model=model, weight=weight, noise=noise, net=first)
+    return back(solve(plan, solver=solver, net=first, tolerance=tolerance).require().image)
 
 
 def inpaint(
@@ -139,6 +167,7 @@ def inpaint(
     damage: Mask | Array | PathLike | None = None,
     model: str = "harmonic_inpainting",
     solver: str | Solver[Any, Any] | None = None,
+    net: str | os.PathLike[str] | NeuralSolver | None = None,
     tolerance: float = 1e-4,
 ) -> Any:
     """An image with its unknown pixels filled in, of the kind that came in.
@@ -148,7 +177,7 @@ def inpaint(
         mask: true (white) = known pixel: an array, a tensor, or the path of a black and white image.
         damage: the opposite, true (white) = to be filled. Give one of the two.
         model: ``"harmonic_inpainting"``.
-        solver, tolerance: as for ``denoise``.
+        solver, net, tolerance: as for ``denoise``.
 
     Raises:
         MaskError: none or both given, another size, greys, or nothing known.
@@ -166,7 +195,7 @@ def inpaint(
     known = _as_mask(marked, damaged=damage is not None)
     data, back = _incoming(image, known)
     plan = plan_inpainting(data, known, model=model)
-    return back(solve(plan, solver=solver, tolerance=tolerance).require().image)
+    return back(solve(plan, solver=solver, net=network(net), tolerance=tolerance).require().image)
 
 
 def _incoming(image: Tensor | Array | PathLike, known: Mask | None = None) -> tuple[Image, Any]:
@@ -178,7 +207,7 @@ def _incoming(image: Tensor | Array | PathLike, known: Mask | None = None) -> tu
         check_scale(image.detach().cpu().numpy(), "denoise(image)" if known is None else "inpaint(image)")
         return image.detach(), lambda result: result
     if isinstance(image, (str, os.PathLike)):
-        picture = load(image)
+        picture = load_picture(image)
         return as_tensor(image), lambda result: to_numpy(result, picture.dtype)
     array = np.asarray(image)
     if array.dtype == object:

@@ -10,6 +10,7 @@ import io
 import json
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,7 +19,7 @@ import typer
 import mindl
 from mindl.app import options
 from mindl.app.options import fraction
-from mindl.core.errors import MindlError
+from mindl.core.errors import MindlError, MindlWarning
 
 INTERRUPTED = 130
 
@@ -72,6 +73,8 @@ def denoise(
     weight: options.Weight = None,
     noise: options.Noise = None,
     solver: options.SolverName = None,
+    net: options.Net = None,
+    finish: options.Finish = True,
     tolerance: options.Tolerance = 1e-4,
     answer: options.Answer = False,
     threads: options.Threads = None,
@@ -83,7 +86,7 @@ def denoise(
     _use(threads)
     from mindl.app import restore as verb
 
-    settings = verb.Settings(output, solver, tolerance, answer, quiet, as_json, overwrite)
+    settings = verb.Settings(output, solver, net, finish, tolerance, answer, quiet, as_json, overwrite)
     raise typer.Exit(verb.denoise(inputs, settings, model=model, weight=weight, noise=noise))
 
 
@@ -95,6 +98,8 @@ def inpaint(
     damage: options.DamageFile = None,
     model: options.Model = "harmonic_inpainting",
     solver: options.SolverName = None,
+    net: options.Net = None,
+    finish: options.Finish = True,
     tolerance: options.Tolerance = 1e-4,
     answer: options.Answer = False,
     threads: options.Threads = None,
@@ -106,7 +111,7 @@ def inpaint(
     _use(threads)
     from mindl.app import restore as verb
 
-    settings = verb.Settings(output, solver, tolerance, answer, quiet, as_json, overwrite)
+    settings = verb.Settings(output, solver, net, finish, tolerance, answer, quiet, as_json, overwrite)
     raise typer.Exit(verb.inpaint(inputs, settings, model=model, mask=mask, damage=damage))
 
 
@@ -122,6 +127,10 @@ def compare(
     damage: options.DamageFile = None,
     as_is: Annotated[bool, typer.Option("--as-is", help="Add no noise: the photograph is noisy itself.")] = False,
     seed: options.Seed = 1,
+    nets: Annotated[
+        list[str] | None,
+        typer.Option("--net", metavar="NET", help="Compare this network (repeatable); by default all that ship."),
+    ] = None,
     tolerance: options.Tolerance = 1e-4,
     plot: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="OUT.png", help="Plot accuracy against time.")
@@ -131,15 +140,74 @@ def compare(
     as_json: options.Json = False,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Models and solvers side by side on a photograph: quality, certificate, time.
+    """Models, solvers and networks side by side on a photograph: quality, certificate, time.
 
     Noise of 25/255 is added unless said otherwise; --known, --mask or --damage compare inpainting.
     """
     _use(threads)
     from mindl.app import compare as verb
 
-    wish = verb.Comparison(noise, known, mask, damage, seed, tolerance, plot, as_is)
+    wish = verb.Comparison(noise, known, mask, damage, seed, tuple(nets or ()), tolerance, plot, as_is)
     raise typer.Exit(verb.compare(inputs, wish, quiet=quiet, as_json=as_json, overwrite=overwrite))
+
+
+@app.command()
+def train(
+    recipe: Annotated[
+        str | None, typer.Argument(metavar="[RECIPE]", help="What to train; none lists them.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="RUN", help="Folder of the run.")
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option("--images", metavar="DIR", help="Photographs; without them, dead leaves alone.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=0, help="Instead of the recipe's.")] = None,
+    seed: options.Seed = 0,
+    workers: Annotated[int, typer.Option(min=0, max=64, help="Processes that make batches beside this one.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that is in the folder.")] = False,
+    note: Annotated[str, typer.Option(metavar="TEXT", help="For the card, say on the images' licence.")] = "",
+    threads: options.Threads = None,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+) -> None:
+    """Train a network by a recipe; it can be broken off and resumed at any time."""
+    _use(threads)
+    from mindl.app import train as verb
+
+    if recipe is None:
+        raise typer.Exit(verb.recipes(as_json=as_json))
+    wish = verb.Wish(output, images, steps, seed, workers, resume, note)
+    raise typer.Exit(verb.train(recipe, wish, quiet=quiet, as_json=as_json))
+
+
+weights = typer.Typer(no_args_is_help=True, help="Stored networks.")
+app.add_typer(weights, name="weights")
+Stored = Annotated[str, typer.Argument(metavar="NET", help="A name of `mindl weights list`, or a model folder.")]
+
+
+@weights.command("list")
+def weights_list(as_json: options.Json = False) -> None:
+    """The networks that come with mindl."""
+    from mindl.app import weights as verb
+
+    verb.show_all(as_json=as_json)
+
+
+@weights.command("show")
+def weights_show(net: Stored, as_json: options.Json = False) -> None:
+    """The card of a stored network: what it is for, how good it is, what it was trained on."""
+    from mindl.app import weights as verb
+
+    verb.show(net, as_json=as_json)
+
+
+@weights.command("check")
+def weights_check(nets: Annotated[list[str] | None, typer.Argument(metavar="[NET]...")] = None) -> None:
+    """See that stored networks are complete, unaltered, and answer as they did; all that ship by default."""
+    from mindl.app import weights as verb
+
+    raise typer.Exit(verb.check(nets or []))
 
 
 @app.command()
@@ -196,7 +264,10 @@ def main() -> None:
     """Run the command; one clear sentence instead of a traceback for what a person can mend."""
     _prepare_streams()
     try:
-        status = app(standalone_mode=False) or 0
+        with warnings.catch_warnings():
+            warnings.simplefilter("default", MindlWarning)
+            warnings.showwarning = _warn  # type: ignore[assignment]
+            status = app(standalone_mode=False) or 0
         sys.stdout.flush()
     except (typer.Abort, KeyboardInterrupt):
         status = INTERRUPTED
@@ -217,6 +288,12 @@ def main() -> None:
     if status == INTERRUPTED:  # Typer turns Ctrl-C into this status without a word
         sys.stderr.write("mindl: interrupted; what was finished is kept.\n")
     sys.exit(status)
+
+
+def _warn(message: Warning | str, category: type[Warning], *_: object) -> None:
+    """A warning of mindl is one line for the person; others are for developers and are not shown."""
+    if issubclass(category, MindlWarning):
+        sys.stderr.write(f"mindl: {message}\n")
 
 
 def _prepare_streams() -> None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from mindl.app.paths import check_output, expand
-from mindl.app.report import Failure, Progress, Row, print_rows, say
+from mindl.app.report import Failure, Progress, Row, complain, print_rows, say
 from mindl.app.restore import check_tolerance
 from mindl.core.arrays import Image
 from mindl.core.errors import InputError, MaskError, MindlError, OutputError
-from mindl.images import GaussianNoise, load, psnr, random_mask, read_mask
+from mindl.images import GaussianNoise, psnr, random_mask, read_mask
+from mindl.images.io import load as load_picture
+from mindl.learning import load, shipped
+from mindl.learning.validation import energy_excess
 from mindl.models import DENOISING, INPAINTING, SmoothEnergy
 from mindl.models.variational import Variational
+from mindl.neural import NeuralSolver, answer, finisher
 from mindl.plot import save_figure, trace_figure
 from mindl.restore import plan_denoising, plan_inpainting
 from mindl.solvers import SOLVERS, GradientDescent, Solution, Stop, minimise
@@ -29,6 +33,7 @@ class Comparison:
     mask: Path | None
     damage: Path | None
     seed: int
+    nets: tuple[str, ...]
     tolerance: float
     plot: Path | None
     as_is: bool
@@ -38,17 +43,19 @@ def compare(inputs: list[Path], wish: Comparison, *, quiet: bool, as_json: bool,
     """One table for each photograph; the exit status."""
     sources = expand(inputs)
     _check(sources, wish, overwrite=overwrite)
+    nets = [load(name) for name in wish.nets or shipped().values()]
     rows: list[Row] = []
     failed: list[Failure] = []
     for source in sources:
         try:
-            rows += _one(source, wish, quiet=quiet or as_json, overwrite=overwrite)
+            rows += _one(source, wish, nets, quiet=quiet or as_json, overwrite=overwrite)
         except MindlError as error:
             failed.append(Failure(str(source), str(error)))
     print_rows(rows, failed, as_json=as_json, quiet=quiet)
     if failed:
         return 1
-    return 0 if all(row.certified for row in rows) else 3
+    # A network alone promises nothing; what a solver gives must be certified.
+    return 0 if all(row.certified for row in rows if not row.alone) else 3
 
 
 def _check(sources: list[Path], wish: Comparison, *, overwrite: bool) -> None:
@@ -71,29 +78,78 @@ def _check(sources: list[Path], wish: Comparison, *, overwrite: bool) -> None:
         check_output(wish.plot, [*sources, *masks], overwrite=overwrite)
 
 
-def _one(source: Path, wish: Comparison, *, quiet: bool, overwrite: bool) -> list[Row]:
-    photo = load(source).pixels
-    models, reference, told = _problem(photo, wish)
+@dataclass(frozen=True)
+class Case:
+    """A model to be solved by all means, and what its rows begin with."""
+
+    model: Variational
+    why: str
+    label: str
+
+
+def _one(source: Path, wish: Comparison, nets: list[NeuralSolver], *, quiet: bool, overwrite: bool) -> list[Row]:
+    photo = load_picture(source).pixels
+    cases, reference, told = _problem(photo, wish, nets)
     say(f"{source.name}: {told}", quiet=quiet)
+    idle = {net.title for net in nets} if wish.nets else set()
     rows: list[Row] = []
     solved: list[tuple[str, Solution]] = []
-    for model, why in models:
-        for name, solver in SOLVERS.items():
-            if model.why_not(solver.accepts) is not None:
-                continue
-            if solver is GradientDescent and model.why_not(SmoothEnergy) is not None:
-                continue  # a subgradient method: it would only use up the steps
-            with Progress(f"{model.title} by {name}", quiet=quiet) as progress:
-                solution = minimise(model, solver(), stop=Stop(wish.tolerance), watch=progress)
-            quality = None if reference is None else float(psnr(solution.image, reference))
-            rows.append(Row.of(solution, str(source), why, quality))
-            solved.append((f"{model.title}, {name}", solution))
+    for case in cases:
+        serving = [net for net in nets if _serves(net, case.model, asked=bool(wish.nets))]
+        idle -= {net.title for net in serving}
+        solutions = _solutions(case, serving, wish.tolerance, quiet)
+        rows += _rows(solutions, case, str(source), reference)
+        # The trace of a network that a solver finishes begins with the network's own answer.
+        solved += [
+            (f"{case.label}, {s.solver.title}", s) for s in solutions if not isinstance(s.solver, NeuralSolver)
+        ]
+    for title in sorted(idle):
+        complain(f"{title} serves none of the models compared here; `mindl weights show` says what it is for.")
     if wish.plot is not None:
         save_figure(trace_figure(solved), wish.plot, overwrite=overwrite)
     return rows
 
 
-def _problem(photo: Image, wish: Comparison) -> tuple[list[tuple[Variational, str]], Image | None, str]:
+def _solutions(case: Case, nets: list[NeuralSolver], tolerance: float, quiet: bool) -> list[Solution]:
+    """By every solver that accepts the model, every network, and every network with a solver that goes on."""
+    model, found = case.model, []
+    for name, solver in SOLVERS.items():
+        if model.why_not(solver.accepts) is not None:
+            continue
+        if solver is GradientDescent and model.why_not(SmoothEnergy) is not None:
+            continue  # a subgradient method: it would only use up the steps
+        with Progress(f"{case.label} by {name}", quiet=quiet) as progress:
+            found.append(minimise(model, solver(), stop=Stop(tolerance), watch=progress))
+    for net in nets:
+        for finish in (None, finisher(model)):
+            with Progress(f"{case.label} by {net.title}", quiet=quiet) as progress:
+                found.append(answer(model, net, tolerance, finish=finish, watch=progress))
+    return found
+
+
+def _rows(solutions: list[Solution], case: Case, source: str, reference: Image | None) -> list[Row]:
+    """A row for each; the least energy that was found stands for E*."""
+    with torch.no_grad():
+        best = min(solutions, key=lambda solution: float(case.model.energy(solution.image)))
+    rows = []
+    for solution in solutions:
+        quality = None if reference is None else float(psnr(solution.image, reference))
+        excess = energy_excess(case.model, solution.image, best.image)
+        row = Row.of(solution, source, case.why, quality, excess=excess)
+        rows.append(replace(row, method=f"{case.label}, {solution.solver.title}"))
+    return rows
+
+
+def _serves(net: NeuralSolver, model: Variational, *, asked: bool) -> bool:
+    """Whether a network is for this model: a named one if it can, one that ships if it was trained for it."""
+    try:
+        net.check(model)
+    except InputError:
+        return False
+    return asked or net.trained is None or net.trained.model == model.title
+
+
+def _problem(photo: Image, wish: Comparison, nets: list[NeuralSolver]) -> tuple[list[Case], Image | None, str]:
     """The models to solve, what to judge by, and a sentence about the data."""
     marked = wish.mask or wish.damage
     if marked is not None or wish.known is not None:
@@ -104,7 +160,7 @@ def _problem(photo: Image, wish: Comparison) -> tuple[list[tuple[Variational, st
             mask = random_mask(photo.shape[2], photo.shape[3], wish.known, seed=wish.seed)
         plans = [plan_inpainting(photo, mask, model=name) for name in INPAINTING]
         told = f"{plans[0].why}; the photograph is what is to be found again"
-        return [(plan.model, plan.why) for plan in plans], photo, told
+        return [Case(plan.model, plan.why, plan.model.title) for plan in plans], photo, told
     if wish.as_is:
         data, reference, told = photo, None, "taken as it is"
         noise = wish.noise
@@ -112,5 +168,13 @@ def _problem(photo: Image, wish: Comparison) -> tuple[list[tuple[Variational, st
         noise = 25 / 255 if wish.noise is None else wish.noise
         data, reference = GaussianNoise(noise)(photo, seed=wish.seed), photo
         told = f"noise of {noise * 255:.1f}/255 added, {float(psnr(data, photo)):.2f} dB"
-    denoising = [plan_denoising(data, model=name, noise=noise) for name in DENOISING]
-    return [(plan.model, plan.why) for plan in denoising], reference, told
+    cases = []
+    for name in DENOISING:
+        plan = plan_denoising(data, model=name, noise=noise)
+        cases.append(Case(plan.model, plan.why, plan.model.title))
+        for net in nets:
+            apart = plan_denoising(data, model=name, noise=noise, net=net)
+            if apart.why != plan.why and _serves(net, apart.model, asked=bool(wish.nets)):
+                cases.append(Case(apart.model, apart.why, f"{plan.model.title} by channel"))
+                break
+    return cases, reference, told

@@ -45,6 +45,16 @@ MaskFile = Annotated[
 DamageFile = Annotated[
     Path | None, typer.Option("--damage", metavar="M", help="The opposite: white = to be filled.")
 ]
+Net = Annotated[
+    str | None,
+    typer.Option(
+        "--net", metavar="NET", help="A network answers first: a name of `mindl weights list`, or a folder."
+    ),
+]
+Finish = Annotated[
+    bool,
+    typer.Option("--finish/--no-finish", help="Whether the solver goes on from the network's answer."),
+]
 Answer = Annotated[
     bool, typer.Option("--answer", help="Also write OUT.answer.npz, which `mindl verify` proves again.")
 ]

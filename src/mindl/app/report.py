@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mindl.core.outcome import Outcome
+
 if TYPE_CHECKING:
     from mindl.core.arrays import PerImageFlag
     from mindl.models.certificate import Certificate
@@ -37,9 +39,28 @@ class Row:
     maximum: float | None
     steps: int
     seconds: float
+    excess: float | None = None
+    """(E(u) - E*) / (E(start) - E*)."""
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is a network's answer that no solver has gone on from."""
+        return self.outcome == Outcome.UNFINISHED.value
 
     @staticmethod
-    def of(solution: Solution, what: str, detail: str = "", psnr: float | None = None, output: str = "") -> Row:
+    def given(what: str, psnr: float | None, excess: float | None = None) -> Row:
+        """The row of an image that is there for comparison, not an answer to a model."""
+        return Row("", "", what, "", "", True, psnr, 0.0, None, None, 0, 0.0, excess)
+
+    @staticmethod
+    def of(
+        solution: Solution,
+        what: str,
+        detail: str = "",
+        psnr: float | None = None,
+        output: str = "",
+        excess: float | None = None,
+    ) -> Row:
         """The row of a solution of one image."""
         certificate = solution.certificate
 
@@ -49,7 +70,7 @@ class Row:
         return Row(
             what=what,
             output=output,
-            method=f"{solution.model.title}, {type(solution.solver).__name__}",
+            method=f"{solution.model.title}, {solution.solver.title}",
             detail=detail,
             outcome=solution.outcome.value,
             certified=solution.outcome.certified,
@@ -59,6 +80,7 @@ class Row:
             maximum=known(float(certificate.maximum.max())),
             steps=int(solution.steps.max()),
             seconds=solution.seconds,
+            excess=excess,
         )
 
 
@@ -74,15 +96,15 @@ def print_rows(rows: list[Row], failed: Sequence[Failure] = (), *, as_json: bool
     """All rows, on standard output, and what failed: in the JSON, else on standard error."""
     text = ""
     if as_json:
-        results = [{**asdict(row), "input": row.what} for row in rows if row.outcome]
+        results = [{**asdict(row), "input": row.what} for row in rows if row.outcome or row.excess is not None]
         errors = [{"input": each.what, "error": each.why} for each in failed]
         text = json.dumps([*results, *errors], indent=2, allow_nan=False) + "\n"
     elif rows and not quiet:
         console = Console()
         with console.capture() as captured:
             console.print(_table(rows))
-            certified = " All certified." if all(row.certified for row in rows) else ""
-            console.print("* grey levels of 255 from the true solution: rms / maximum." + certified)
+            for note in _notes(rows):
+                console.print(note, highlight=False)
         text = captured.get()
     with contextlib.suppress(BrokenPipeError):  # whoever read it has seen enough
         sys.stdout.write(text)
@@ -100,22 +122,43 @@ def _table(rows: list[Row]) -> Table:
     table.add_column("method", overflow="fold")
     if judged:
         table.add_column("PSNR", justify="right", no_wrap=True)
+    exceeding = any(row.excess is not None for row in rows)
+    if exceeding:
+        table.add_column("excess**", justify="right", no_wrap=True)
     table.add_column("proved error*", justify="right", no_wrap=True)
     table.add_column("steps", justify="right", no_wrap=True)
     table.add_column("seconds", justify="right", no_wrap=True)
-    if not all(row.certified for row in rows):
+    telling = any(not row.certified and not row.alone for row in rows)
+    if telling:
         table.add_column("outcome", overflow="fold")
     for row in rows:
         cells: list[str | Text] = [Text(Path(row.what).name)] if named else []
         cells.append(row.method)
         if judged:
             cells.append("" if row.psnr is None else f"{row.psnr:.2f} dB")
+        if exceeding:
+            cells.append("" if row.excess is None else f"{100 * row.excess:.2f} %".replace("-0.00", "0.00"))
         cells.append(_distance(row))
         cells += [str(row.steps), f"{row.seconds:.2f}"] if row.outcome else ["", ""]
-        if not all(row.certified for row in rows):
+        if telling:
             cells.append(row.outcome)
         table.add_row(*cells)
     return table
+
+
+def _notes(rows: list[Row]) -> list[str]:
+    """What the signs in the table mean."""
+    promised = [row for row in rows if row.outcome and not row.alone]
+    certified = " All others certified." if any(row.alone for row in rows) else " All certified."
+    if not promised or not all(row.certified for row in promised):
+        certified = ""
+    notes = ["* grey levels of 255 from the true solution: rms / maximum."]
+    if any(row.alone for row in rows):
+        notes.append("† a network's answer as it is: not certified to the tolerance.")
+    notes[-1] += certified
+    if any(row.excess is not None for row in rows):
+        notes.append("** (E(u) - E*) / (E(start) - E*): 0 % = the model is solved, 100 % = the data.")
+    return notes
 
 
 def _distance(row: Row) -> str:
@@ -123,7 +166,7 @@ def _distance(row: Row) -> str:
         return ""
     if row.rms is None or row.maximum is None:
         return "nothing proved"
-    return f"{_short(row.rms)} / {_short(row.maximum)}"
+    return f"{_short(row.rms)} / {_short(row.maximum)}{' †' if row.alone else ''}"
 
 
 def _short(value: float) -> str:

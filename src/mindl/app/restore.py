@@ -15,7 +15,8 @@ from mindl.core.errors import InputError, MaskError, MindlError, look_up
 from mindl.images.io import Picture, load, save
 from mindl.images.masks import read_mask
 from mindl.models.inpainting import INPAINTING
-from mindl.restore import Plan, plan_denoising, plan_inpainting, solve
+from mindl.neural import NeuralSolver
+from mindl.restore import Plan, network, plan_denoising, plan_inpainting, solve
 from mindl.solvers.answers import write_answer
 from mindl.solvers.entry import SOLVERS, check_accepts
 from mindl.solvers.stop import FINEST
@@ -29,6 +30,8 @@ class Settings:
 
     output: Path
     solver: str | None
+    net: str | None
+    finish: bool
     tolerance: float
     answer: bool
     quiet: bool
@@ -41,8 +44,12 @@ def denoise(
 ) -> int:
     """Denoise every input; the exit status."""
     probe = plan_denoising(torch.zeros(1, 1, 1, 1), model=model, weight=weight, noise=noise)
-    _check(probe, settings)
-    return _each(inputs, settings, lambda data: plan_denoising(data, model=model, weight=weight, noise=noise), [])
+    net = _check(probe, settings)
+
+    def plan(data: Image) -> Plan:
+        return plan_denoising(data, model=model, weight=weight, noise=noise, net=net)
+
+    return _each(inputs, settings, plan, net, [])
 
 
 def inpaint(inputs: list[Path], settings: Settings, *, model: str, mask: Path | None, damage: Path | None) -> int:
@@ -54,7 +61,7 @@ def inpaint(inputs: list[Path], settings: Settings, *, model: str, mask: Path | 
     assert marked is not None
     known = read_mask(marked, damage=damage is not None)
     probe = plan_inpainting(torch.zeros(1, 1, 1, 1), torch.ones(1, 1, 1, 1, dtype=torch.bool), model=model)
-    _check(probe, settings)
+    net = _check(probe, settings)
     share = float(known.double().mean())
     if (mask is not None) == (share > 0.5):
         meant = "If white marks what is to be filled, use --damage"
@@ -63,14 +70,24 @@ def inpaint(inputs: list[Path], settings: Settings, *, model: str, mask: Path | 
         say(f"{100 * share:.1f} % of the pixels are known. {meant}.", quiet=settings.quiet)
     if share == 1:
         say("There is nothing to fill in: the mask knows every pixel.", quiet=settings.quiet)
-    return _each(inputs, settings, lambda data: plan_inpainting(data, known, model=model), [marked])
+    return _each(inputs, settings, lambda data: plan_inpainting(data, known, model=model), net, [marked])
 
 
-def _check(probe: Plan, settings: Settings) -> None:
-    """Refuse wrong names, weights and tolerances before the first file is opened."""
+def _check(probe: Plan, settings: Settings) -> NeuralSolver | None:
+    """Refuse wrong names, weights and tolerances before the first file is opened; the network that was named."""
     check_tolerance(settings.tolerance)
     if settings.solver is not None:
         check_accepts(look_up(SOLVERS, settings.solver, "solver"), probe.model)
+    if settings.net is None:
+        if not settings.finish:
+            raise InputError("--no-finish leaves a network's answer as it is: name one by --net.")
+        return None
+    if settings.solver is not None and not settings.finish:
+        raise InputError("--no-finish leaves nothing for --solver to do: give one of them.")
+    net = network(settings.net)
+    if net is not None and net.channels == 1:
+        net.check(probe.model)
+    return net
 
 
 def check_tolerance(tolerance: float) -> None:
@@ -86,7 +103,13 @@ def check_tolerance(tolerance: float) -> None:
         )
 
 
-def _each(inputs: list[Path], settings: Settings, plan: Callable[[Image], Plan], also_read: list[Path]) -> int:
+def _each(
+    inputs: list[Path],
+    settings: Settings,
+    plan: Callable[[Image], Plan],
+    net: NeuralSolver | None,
+    also_read: list[Path],
+) -> int:
     """Every input in turn; one that fails is named, and the others are finished."""
     rows: list[Row] = []
     failed: list[Failure] = []
@@ -95,7 +118,7 @@ def _each(inputs: list[Path], settings: Settings, plan: Callable[[Image], Plan],
     )
     for job in planned:
         try:
-            rows.append(_one(job, settings, plan))
+            rows.append(_one(job, settings, plan, net))
         except MindlError as error:
             failed.append(Failure(str(job.source), str(error)))
     print_rows(rows, failed, as_json=settings.as_json, quiet=settings.quiet)
@@ -104,14 +127,21 @@ def _each(inputs: list[Path], settings: Settings, plan: Callable[[Image], Plan],
     return CERTIFIED if all(row.certified for row in rows) else NOT_CERTIFIED
 
 
-def _one(job: Job, settings: Settings, plan: Callable[[Image], Plan]) -> Row:
+def _one(job: Job, settings: Settings, plan: Callable[[Image], Plan], net: NeuralSolver | None) -> Row:
     picture = load(job.source)
     _check_target(job, picture)
     planned = plan(picture.pixels)
     title = f"{job.source.name}, {planned.model.title}"
     say(f"{title}: {planned.why}", quiet=settings.quiet)
     with Progress(title, quiet=settings.quiet) as progress:
-        solution = solve(planned, solver=settings.solver, tolerance=settings.tolerance, watch=progress)
+        solution = solve(
+            planned,
+            solver=settings.solver,
+            net=net,
+            finish=settings.finish,
+            tolerance=settings.tolerance,
+            watch=progress,
+        )
     save(job.target, picture.with_pixels(solution.image), overwrite=settings.overwrite)
     if settings.answer:
         write_answer(job.answer, solution, overwrite=settings.overwrite)

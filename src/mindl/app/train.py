@@ -1,0 +1,185 @@
+"""The verb ``train``: a recipe, a folder, and a progress bar."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from mindl.app.report import say
+from mindl.core.errors import InputError, look_up
+from mindl.learning.run_folder import plain
+from mindl.recipes import RECIPES
+from mindl.recipes import train as run_recipe
+
+INTERRUPTED = 130
+
+RECENT = 50
+"""Steps over which speed and loss are averaged."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What was asked on the command line."""
+
+    output: Path | None
+    images: Path | None
+    steps: int | None
+    seed: int
+    workers: int
+    resume: bool
+    note: str
+
+
+def recipes(*, as_json: bool) -> int:
+    """List the recipes."""
+    if as_json:
+        rows = [{"name": r.name, "about": r.about, "steps": r.training.steps} for r in RECIPES.values()]
+        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+        return 0
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("recipe", "trains a network for", "steps"):
+        table.add_column(column, overflow="fold")
+    for recipe in RECIPES.values():
+        table.add_row(recipe.name, recipe.about, str(recipe.training.steps))
+    Console().print(table)
+    Console().print("Train one by: mindl train RECIPE --images DIR -o RUN", highlight=False)
+    return 0
+
+
+def train(name: str, wish: Wish, *, quiet: bool, as_json: bool) -> int:
+    """Carry a recipe out; the exit status."""
+    recipe = look_up(RECIPES, name, "recipe")
+    if wish.output is None:
+        raise InputError(f"Name a folder for the run: mindl train {recipe.name} -o RUN.")
+    say(f"{recipe.name}: {recipe.about}", quiet=quiet or as_json)
+    if wish.images is None:
+        say("No --images: training on dead leaves pictures, which are being made.", quiet=quiet or as_json)
+    with TrainingProgress(recipe.name, quiet=quiet) as progress:
+        run = run_recipe(
+            recipe,
+            wish.output,
+            images=wish.images,
+            steps=wish.steps,
+            seed=wish.seed,
+            workers=wish.workers,
+            resume=wish.resume,
+            note=wish.note,
+            watch=progress,
+        )
+    if not run.finished:
+        say(
+            f"Interrupted after {run.steps} steps; the state is kept. Go on by the same command with --resume.",
+            quiet=quiet,
+        )
+        return INTERRUPTED
+    found = next((row for row in reversed(run.record) if "excess" in row), None)
+    if as_json:
+        result: dict[str, Any] = {"recipe": recipe.name, "steps": run.steps, "model": str(wish.output / "model")}
+        result |= {"last": None if found is None else plain(found), "skipped": run.skipped}
+        sys.stdout.write(json.dumps(result, indent=2, allow_nan=False) + "\n")
+        return 0
+    if progress.seconds_a_step() is None:
+        say(f"{wish.output} holds the finished run already.", quiet=quiet)
+    if found is not None:
+        say(f"{recipe.name}: {findings(found)}", quiet=quiet)
+    say(f"The network is in {wish.output / 'model'}. Use it by --net {wish.output / 'model'}", quiet=quiet)
+    return 0
+
+
+def findings(row: dict[str, Any]) -> str:
+    """What a validation found, in words."""
+    rms = row.get("rms")
+    proved = f", proved within {rms:.2g} grey levels rms" if rms is not None and rms < float("inf") else ""
+    return (
+        f"energy excess {100 * row['excess']:.2f} % (worst {100 * row['worst_excess']:.2f} %), "
+        f"PSNR {row['psnr']:.2f} dB (minimiser {row['psnr_of_minimiser']:.2f} dB){proved}"
+    )
+
+
+class TrainingProgress:
+    """A bar with loss, energy excess, PSNR, certificate and time left; a line now and then without a terminal."""
+
+    def __init__(self, title: str, *, quiet: bool) -> None:
+        self._title, self._quiet = title, quiet
+        self._losses: deque[float] = deque(maxlen=RECENT)
+        self._times: deque[float] = deque(maxlen=RECENT + 1)
+        self._found = ""
+        self._bar: Progress | None = None
+        self._task: Any = None
+        if not quiet and sys.stderr.isatty():
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=20),
+                TextColumn("{task.completed}/{task.total}"),
+                TextColumn("{task.fields[told]}"),
+                _Left(self),
+                console=Console(stderr=True),
+            )
+
+    def __enter__(self) -> TrainingProgress:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def stepped(self, row: dict[str, Any], steps: int) -> None:
+        """Show the newest numbers."""
+        self._losses.append(row["loss"])
+        self._times.append(time.perf_counter())
+        examined = "excess" in row
+        if examined:
+            self._found = _short(row)
+        loss = f"loss {sum(self._losses) / len(self._losses):.4f}"
+        if self._bar is None:
+            if examined:
+                say(f"step {row['step']} of {steps}: {loss}, {findings(row)}", quiet=self._quiet)
+            return
+        if self._task is None:
+            self._task = self._bar.add_task(self._title, total=steps, told="")
+        self._bar.update(self._task, completed=row["step"], told=f"{loss}  {self._found}")
+
+    def skipped(self, name: str, why: str) -> None:
+        """Name an image that is left out."""
+        say(f"left out: {why if name in why else f'{name}: {why}'}", quiet=self._quiet)
+
+    def seconds_a_step(self) -> float | None:
+        """The mean over the last steps."""
+        if len(self._times) < 2:
+            return None
+        return (self._times[-1] - self._times[0]) / (len(self._times) - 1)
+
+
+class _Left(ProgressColumn):
+    """The time that is left."""
+
+    max_refresh = 0.5
+
+    def __init__(self, progress: TrainingProgress) -> None:
+        super().__init__()
+        self._progress = progress
+
+    def render(self, task: Task) -> Text:
+        """Minutes and seconds."""
+        each = self._progress.seconds_a_step()
+        if each is None or task.total is None:
+            return Text("")
+        minutes, seconds = divmod(round(each * (task.total - task.completed)), 60)
+        return Text(f"{minutes}:{seconds:02d} left")
+
+
+def _short(row: dict[str, Any]) -> str:
+    proved = "" if row["rms"] is None or row["rms"] == float("inf") else f"  proved {row['rms']:.2g}/255"
+    return f"excess {100 * row['excess']:.2f} %  {row['psnr']:.2f} dB{proved}"

@@ -1,0 +1,79 @@
+"""The verbs ``weights list``, ``show`` and ``check``: networks that are stored."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from mindl.app.report import complain
+from mindl.core.errors import MindlError
+from mindl.learning.store import TOLERANCE, WEIGHTS, find, read_card, read_config, shipped
+from mindl.learning.store import check as check_folder
+
+
+def show_all(*, as_json: bool) -> None:
+    """One line for each network that comes with mindl."""
+    rows = [_row(folder) for folder in shipped().values()]
+    if as_json:
+        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("network", "for", "channels", "trained for"):
+        table.add_column(column, overflow="fold")
+    table.add_column("size", justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(row["name"], row["model"], str(row["channels"]), row["trained"], f"{row['kilobytes']} kB")
+    Console().print(table)
+
+
+def show(name: str, *, as_json: bool) -> None:
+    """The card, or the configuration as JSON."""
+    folder = find(name)
+    text = json.dumps(read_config(folder), indent=2) if as_json else read_card(folder).rstrip()
+    sys.stdout.write(text + "\n")
+
+
+def check(names: list[str]) -> int:
+    """Check every named network, or all that ship; 1 if one is not as it was."""
+    status = 0
+    for name in names or list(shipped()):
+        try:
+            folder = find(name)
+            difference = check_folder(folder)
+        except MindlError as error:
+            complain(str(error))
+            status = 1
+            continue
+        if not difference <= TOLERANCE:
+            complain(
+                f"{name}: unaltered, but its probe differs by {difference:.1e} here (at most {TOLERANCE:.0e})."
+            )
+            status = 1
+        else:
+            sys.stdout.write(f"{name}: complete and unaltered; its probe differs by {difference:.1e}\n")
+    return status
+
+
+def _row(folder: Path) -> dict[str, Any]:
+    config = read_config(folder)
+    trained = dict(config["trained"] or {})
+    parts = []
+    if trained.get("noise"):
+        low, high = (255 * n for n in trained["noise"])
+        parts.append(f"noise {low:.3g}/255 to {high:.3g}/255")
+    if trained.get("weight"):
+        parts.append(f"weight {trained['weight'][0]:.2g} to {trained['weight'][1]:.2g}")
+    if trained.get("known"):
+        parts.append(f"{100 * trained['known'][0]:.3g} % to {100 * trained['known'][1]:.3g} % known")
+    return {
+        "name": config["name"],
+        "model": trained.get("model") or "",
+        "channels": config["channels"],
+        "trained": ", ".join(parts),
+        "kilobytes": round((folder / WEIGHTS).stat().st_size / 1000),
+    }
