@@ -29,6 +29,7 @@ def test_commands_of_the_readme_exist() -> None:
     from mindl.app.cli import app
 
     verbs = {command.callback.__name__ for command in app.registered_commands}
+    verbs |= {group.name for group in app.registered_groups}
     for block in blocks(ROOT / "README.md", "sh"):
         for line in block.splitlines():
             words = line.split("#")[0].split()
@@ -52,9 +53,20 @@ def test_the_readme_counts_the_verifiers_lines() -> None:
 def test_every_public_function_has_an_example_or_a_reason() -> None:
     import mindl as md
 
-    for name in ("minimise", "solve_linear", "certify", "denoise", "inpaint", "show"):
+    for name in (
+        "minimise",
+        "solve_linear",
+        "certify",
+        "answer",
+        "fit",
+        "save",
+        "load",
+        "denoise",
+        "inpaint",
+        "show",
+    ):
         assert ">>>" in getattr(md, name).__doc__
-    for module in (md.models, md.images, md.solvers):
+    for module in (md.models, md.images, md.solvers, md.neural, md.learning, md.recipes):
         for name in module.__all__:
             thing = getattr(module, name)
             if callable(thing) and name.islower() and thing.__module__.startswith("mindl"):
