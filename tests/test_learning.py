@@ -82,6 +82,14 @@ def test_an_epoch_visits_every_image_equally_often_in_an_order_of_its_own() -> N
     assert batches.place(5) == (1, 0)
 
 
+def test_every_epoch_draws_anew() -> None:
+    """One image, one place: another noise and another level in each epoch."""
+    task = Denoising(noise=(0.01, 0.2))
+    once = Stream(Images(random_image(1, 1, 8, 8)), task, batch=1, crop=8, crops_per_image=1, seed=0)
+    noises = [once.batch(epoch).problems["data"].double().std() for epoch in range(4)]
+    assert len({float(value) for value in noises}) == 4
+
+
 def test_crops_are_windows_of_the_image_in_eight_orientations() -> None:
     image = random_image(1, 1, 9, 9)
     windows = {}
@@ -412,6 +420,9 @@ def test_a_finished_run_is_returned_as_it_is(tmp_path: Path) -> None:
     again = small(seed=5)
     run = fit(again, Denoising(), LEAVES, SETTINGS, folder=tmp_path / "run", resume=True)
     assert run.finished and len(run.record) == run.steps == 9
+    kept = read_checkpoint(tmp_path / "run/checkpoint/state.safetensors").tensors
+    for name, weight in net.state_dict().items():  # what is handed over is the average, not the last step
+        assert torch.equal(weight, kept[f"mean.{name}"]) and not torch.equal(weight, kept[f"net.{name}"])
     assert same(tensors(net), tensors(again))
 
 
@@ -454,16 +465,22 @@ class Slow:
         time.sleep(float(sys.argv[3]))
     def skipped(self, name, why): pass
 
+class Drawing(Denoising):
+    def draw(self, clean, generator):
+        time.sleep(float(sys.argv[4]))
+        return super().draw(clean, generator)
+
 if __name__ == "__main__":
     net = WitnessHead(md.nets.UNet(1, 2, widths=(4, 6)), InUnitsOfWeight())
     settings = Training(steps=12, batch=4, crop=16, crops_per_image=3, check_every=2, workers=int(sys.argv[2]))
-    run = md.fit(net, Denoising(), DeadLeaves(3, size=24), settings, folder=sys.argv[1], resume=True, watch=Slow())
+    run = md.fit(net, Drawing(), DeadLeaves(3, size=24), settings, folder=sys.argv[1], resume=True, watch=Slow())
     print(run)
 """
 
 
-def start(script: Path, folder: Path, workers: int, pause: float) -> subprocess.Popen[str]:
-    command = [sys.executable, str(script), str(folder), str(workers), str(pause)]
+def start(script: Path, folder: Path, workers: int, pause: float, drawing: float = 0) -> subprocess.Popen[str]:
+    """Train in another process, with a pause after each step and one in each drawn sample."""
+    command = [sys.executable, str(script), str(folder), str(workers), str(pause), str(drawing)]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -510,10 +527,10 @@ def test_killed_twice_and_resumed_with_other_workers_the_bits_are_the_same(tmp_p
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 @pytest.mark.parametrize("workers", [0, 1])
 def test_ctrl_c_keeps_the_step_that_was_reached(tmp_path: Path, workers: int) -> None:
-    """As a terminal sends it: to all processes of the group."""
+    """As a terminal sends it: to all processes of the group; with a worker, while a batch is waited for."""
     script = tmp_path / "train.py"
     script.write_text(SCRIPT)
-    process = start(script, tmp_path / "run", workers, 0.3)
+    process = start(script, tmp_path / "run", workers, 0 if workers else 0.3, 0.1 * workers)
     until(process, 5)
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)

@@ -89,6 +89,16 @@ def test_unet_sees_far() -> None:
     assert int(rows.max() - rows.min()) > 30
 
 
+def test_unet_adds_the_features_of_the_same_level() -> None:
+    """With nothing coming up from the coarse levels, the fine ones still reach the output."""
+    net = wild(md.nets.UNet(1, 1, widths=(4, 4)))
+    with torch.no_grad():
+        for parameter in net.prolong.parameters():
+            parameter.zero_()
+        one, other = net(random_image(1, 1, 8, 8)), net(random_image(1, 1, 8, 8, seed=1))
+    assert not torch.equal(one, other)
+
+
 @pytest.mark.parametrize("arguments", [{"widths": ()}, {"widths": (0,)}, {"blocks": 0}, {"blocks": (1,)}])
 def test_unet_refuses_what_is_no_network(arguments: dict[str, object]) -> None:
     with pytest.raises(InputError, match="at least one level"):

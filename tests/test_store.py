@@ -208,6 +208,26 @@ def test_a_full_disk_leaves_no_half_model(folder: Path, monkeypatch: pytest.Monk
         assert {p.name for p in folder.iterdir()} == FILES
 
 
+def test_a_replacement_that_breaks_in_the_middle_is_never_used(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some files are new and some are old: without the configuration they are no model."""
+    real, done = os.replace, []
+
+    def breaks(source: object, goal: object) -> None:
+        if done:
+            raise OSError(errno.EIO, "Input/output error")
+        done.append(goal)
+        real(source, goal)
+
+    monkeypatch.setattr(os, "replace", breaks)
+    with pytest.raises(OutputError, match="Input/output error"):
+        md.save(network(), folder, overwrite=True)
+    monkeypatch.undo()
+    with pytest.raises(StoreError, match="is missing"):
+        md.load(folder)
+
+
 def no_room(*_: object, **__: object) -> tuple[int, str]:
     raise OSError(errno.ENOSPC, "No space left on device")
 

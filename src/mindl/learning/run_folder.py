@@ -90,16 +90,20 @@ class RunFolder:
         else:
             self._found(config)
         self._record = self.folder / "record.jsonl"
-        for rest in self.folder.glob("**/.*.part"):  # of a process that was killed while it wrote
-            rest.unlink(missing_ok=True)
+        for place in (self.folder, self.folder / "checkpoint"):
+            for rest in place.glob(".*.part"):  # of a process that was killed while it wrote
+                rest.unlink(missing_ok=True)
 
     def _found(self, config: dict[str, Any]) -> None:
+        record = self.folder / "record.jsonl"
+        if record.exists() and record.stat().st_size:
+            raise OutputError(f"{self.folder} holds a record.jsonl of something else: name a new folder.")
         try:
             (self.folder / "checkpoint").mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"Cannot make the folder {self.folder}: {error.strerror or error}.") from error
         # config.json comes last: a folder with one is a run.
-        write_whole(self.folder / "record.jsonl", b"")
+        write_whole(record, b"")
         text = json.dumps({"format": FORMAT, **config}, indent=2)
         write_whole(self.folder / "config.json", text.encode())
 
