@@ -107,7 +107,10 @@ def findings(row: dict[str, Any]) -> str:
 
 
 class TrainingProgress:
-    """A bar with loss, energy excess, PSNR, certificate and time left; a line now and then without a terminal."""
+    """A bar with loss, energy excess, PSNR, proved distance and time left; a line now and then without a terminal.
+
+    It fits into 80 columns: ``loss 0.4278 excess 0.39 % 25.26 dB ≤1.7/255 -12:30``.
+    """
 
     def __init__(self, title: str, *, quiet: bool) -> None:
         self._title, self._quiet = title, quiet
@@ -119,7 +122,7 @@ class TrainingProgress:
         if not quiet and sys.stderr.isatty():
             self._bar = Progress(
                 TextColumn("{task.description}"),
-                BarColumn(bar_width=20),
+                BarColumn(bar_width=8),
                 TextColumn("{task.completed}/{task.total}"),
                 TextColumn("{task.fields[told]}"),
                 _Left(self),
@@ -149,7 +152,7 @@ class TrainingProgress:
             return
         if self._task is None:
             self._task = self._bar.add_task(self._title, total=steps, told="")
-        self._bar.update(self._task, completed=row["step"], told=f"{loss}  {self._found}")
+        self._bar.update(self._task, completed=row["step"], told=f"{loss} {self._found}")
 
     def skipped(self, name: str, why: str) -> None:
         """Name an image that is left out."""
@@ -177,9 +180,9 @@ class _Left(ProgressColumn):
         if each is None or task.total is None:
             return Text("")
         minutes, seconds = divmod(round(each * (task.total - task.completed)), 60)
-        return Text(f"{minutes}:{seconds:02d} left")
+        return Text(f"-{minutes}:{seconds:02d}")
 
 
 def _short(row: dict[str, Any]) -> str:
-    proved = "" if row["rms"] is None or row["rms"] == float("inf") else f"  proved {row['rms']:.2g}/255"
-    return f"excess {100 * row['excess']:.2f} %  {row['psnr']:.2f} dB{proved}"
+    proved = "" if row["rms"] is None or row["rms"] == float("inf") else f" ≤{row['rms']:.2g}/255"
+    return f"excess {100 * row['excess']:.2f} % {row['psnr']:.2f} dB{proved}"
