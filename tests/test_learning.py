@@ -196,7 +196,7 @@ def test_unusable_images_are_left_out_named_and_counted(folder: Path) -> None:
 
 
 def test_too_many_unusable_images_stop_the_run_with_the_list(folder: Path) -> None:
-    with pytest.raises(TrainingError, match="2 of 12 images cannot be used") as caught:
+    with pytest.raises(TrainingError, match="2 of 12 images cannot be used so far") as caught:
         fit(small(), Denoising(), Photographs(folder), SETTINGS)
     text = str(caught.value)
     assert "torn.png" in text and "small.png: 30 x 6 pixels are less than the crop of 16" in text
@@ -435,7 +435,7 @@ def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
         fit(small(), Denoising(), LEAVES, other, folder=tmp_path / "run", resume=True)
     with pytest.raises(InputError, match="task was"):
         fit(small(), Denoising(noise=(0.1, 0.1)), LEAVES, SETTINGS, folder=tmp_path / "run", resume=True)
-    with pytest.raises(InputError, match=r"images.*was"):
+    with pytest.raises(InputError, match=r"images were '3 dead leaves.* are '2 dead leaves"):
         fit(small(), Denoising(), DeadLeaves(2, size=24), SETTINGS, folder=tmp_path / "run", resume=True)
 
 
@@ -653,7 +653,7 @@ def test_pictures_that_cannot_fail_do_not_hide_files_that_do(tmp_path: Path, wor
     for file in files:
         file.write_bytes(b"no image")
     source = Together(DeadLeaves(20, size=16), Photographs(files))
-    with pytest.raises(TrainingError, match=r"^\d of 7 images cannot be used, more than the 1"):
+    with pytest.raises(TrainingError, match=r"^\d of 7 images cannot be used so far, more than the 1"):
         fit(small(), Denoising(), source, Training(steps=40, batch=4, crop=8, workers=workers))
 
 
@@ -691,7 +691,7 @@ def test_a_loss_that_is_nan_stops_and_keeps_batch_and_state(tmp_path: Path) -> N
     task = Denoising(model_of=Poisoned, noise=(0.1, 0.1), weight_per_noise=(0.5, 1.0))
     settings = Training(steps=40, batch=2, crop=8, check_every=1)
     net = Direct(md.nets.UNet(1, 1, widths=(4, 6)), Start())
-    with pytest.raises(TrainingError, match=r"The loss of step \d+ is nan.*bad-batch.safetensors.*learning rate"):
+    with pytest.raises(TrainingError, match=r"The loss of step \d+ is nan.*bad-batch.safetensors.*smaller rate"):
         fit(net, task, LEAVES, settings, folder=tmp_path / "run")
     batch = load_file(tmp_path / "run/bad-batch.safetensors")
     assert set(batch) == {"clean", "data", "noise", "weight"} and float(batch["weight"].max()) > 0.0957
@@ -700,6 +700,100 @@ def test_a_loss_that_is_nan_stops_and_keeps_batch_and_state(tmp_path: Path) -> N
     assert state.step == steps >= 1
     assert all(bool(torch.isfinite(t).all()) for t in state.tensors.values())
     assert all(bool(torch.isfinite(p).all()) for p in net.parameters())
+
+
+def test_two_processes_do_not_train_into_one_folder(tmp_path: Path) -> None:
+    """Here: from within the first one's step. When it has ended, however it did, the folder is free."""
+
+    class Intrudes:
+        def stepped(self, row: dict[str, object], steps: int) -> None:
+            with pytest.raises(OutputError, match="Another process is training in"):
+                fit(small(), Denoising(), LEAVES, SETTINGS, folder=tmp_path / "run", resume=True)
+            raise KeyboardInterrupt
+
+        def skipped(self, name: str, why: str) -> None: ...
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(small(), Denoising(), LEAVES, SETTINGS, folder=tmp_path / "run", watch=Intrudes())
+    assert fit(small(), Denoising(), LEAVES, SETTINGS, folder=tmp_path / "run", resume=True).finished
+
+
+def test_a_run_that_did_no_step_is_begun_anew(tmp_path: Path) -> None:
+    fit(small(), Denoising(), LEAVES, Training(steps=0), folder=tmp_path / "run")
+    assert fit(small(), Denoising(), LEAVES, SETTINGS, folder=tmp_path / "run").finished
+
+
+def test_a_checkpoint_that_is_gone(tmp_path: Path) -> None:
+    fit(small(), Denoising(), LEAVES, SETTINGS, folder=tmp_path / "run")
+    (tmp_path / "run/checkpoint/state.safetensors").unlink()
+    with pytest.raises(StoreError, match="is gone"):
+        fit(small(), Denoising(), LEAVES, SETTINGS, folder=tmp_path / "run", resume=True)
+
+
+def test_a_finished_run_holds_its_network(tmp_path: Path) -> None:
+    net = small()
+    fit(net, Denoising(), LEAVES, SETTINGS, folder=tmp_path / "run")
+    assert same(tensors(md.load(tmp_path / "run/model")), tensors(net))
+
+
+UNGUARDED = """
+import mindl as md
+from mindl.learning import DeadLeaves, Denoising, Training
+from mindl.neural import InUnitsOfWeight, WitnessHead
+net = WitnessHead(md.nets.UNet(1, 2, widths=(4, 6)), InUnitsOfWeight())
+md.fit(net, Denoising(), DeadLeaves(2, size=24), Training(steps=3, batch=2, crop=16, workers=1))
+"""
+
+
+def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(UNGUARDED)
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "train.py")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert (
+        done.stderr.rstrip().splitlines()[-1].startswith("mindl.core.errors.TrainingError: A process that makes")
+    )
+    assert '__name__ == "__main__"' in done.stderr and "bootstrapping" not in done.stderr
+
+
+class Detached(Charbonnier):
+    def energy(self, u: torch.Tensor) -> torch.Tensor:
+        return super().energy(u.detach())
+
+
+class Startless(Charbonnier):
+    def start(self) -> torch.Tensor:
+        return None  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"net": md.nets.UNet(1, 2)}, r"fit\(net\) needs a neural solver"),
+        ({"task": Denoising}, r"fit\(task\) needs a task such as Denoising\(\)"),
+        ({"images": "photos"}, r"fit\(images\) needs a source of images"),
+        ({"images": torch.zeros(1, 1, 9, 9)}, r"fit\(images\) needs a source of images"),
+        ({"training": 100}, r"fit\(training\) needs settings"),
+        ({"validation": LEAVES}, r"fit\(validation\) needs a Validation"),
+        ({"resume": True}, "name it by folder="),
+        ({"task": Denoising(model_of=Detached)}, "does not depend on the network"),
+        ({"task": Denoising(model_of=Startless)}, r"Startless.start\(\) must return a tensor"),
+    ],
+)
+def test_wrong_arguments_of_fit(change: dict[str, object], message: str) -> None:
+    own = Direct(md.nets.UNet(1, 1, widths=(4, 6)), Start())
+    right = {"net": own, "task": Denoising(), "images": LEAVES, "training": SETTINGS}
+    with pytest.raises(InputError, match=message):
+        fit(**{**right, **change})
+
+
+def test_settings_are_objects() -> None:
+    for wrong in ({"loss": "gap"}, {"loss": EnergyLoss}, {"optimiser": "adam"}, {"schedule": None}):
+        with pytest.raises(InputError, match="must be an object such as"):
+            Training(**wrong)
+    with pytest.raises(InputError, match="must make a model"):
+        Denoising(model_of="rof")
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
@@ -711,7 +805,11 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 def test_the_run_folder_holds_no_code(tmp_path: Path) -> None:
     fit(small(), Denoising(), LEAVES, SETTINGS, folder=tmp_path / "run")
     files = {str(p.relative_to(tmp_path / "run")) for p in (tmp_path / "run").rglob("*") if p.is_file()}
-    assert files == {"config.json", "record.jsonl", "checkpoint/state.safetensors"}
+    kept = {"config.json", "record.jsonl", "checkpoint/state.safetensors", "checkpoint/lock"}
+    model = {
+        f"model/{name}" for name in ("config.json", "model.safetensors", "probe.npz", "README.md", "record.jsonl")
+    }
+    assert files == kept | model
     config = json.loads((tmp_path / "run/config.json").read_text())
     assert config["training"]["seed"] == 0 and len(config["images"]["sha256"]) == 64
 

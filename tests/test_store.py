@@ -247,12 +247,21 @@ def test_weights_that_cannot_be_stored(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="save stores finite float32 weights"):
             md.save(net, tmp_path / "net")
     assert not (tmp_path / "net").exists()
+    huge = network()
+    with torch.no_grad():
+        for parameter in huge.parameters():
+            parameter *= 1e30
+    with pytest.raises(InputError, match="answers NaN or infinity"):
+        md.save(huge, tmp_path / "net")
+    with pytest.raises(InputError, match="stores a neural solver"):
+        md.save(md.nets.UNet(1, 1), tmp_path / "net")
 
 
 def test_a_run_folder_is_not_taken_for_a_model(tmp_path: Path) -> None:
     net = network()
-    settings = md.learning.Training(steps=0)
+    settings = md.learning.Training(steps=1, batch=1)
     md.fit(net, md.learning.Denoising(), md.learning.DeadLeaves(1, size=64), settings, folder=tmp_path / "run")
+    assert md.load(tmp_path / "run" / "model").title == "tiny"
     with pytest.raises(StoreError, match="is a training run: its network is in"):
         md.load(tmp_path / "run")
 
@@ -272,6 +281,12 @@ def test_names_that_are_not_there(tmp_path: Path) -> None:
         md.load(tmp_path / "nowhere")
     with pytest.raises(StoreError, match=r"config.json is missing"):
         md.load(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="is a file: name the folder"):
+        md.load(tmp_path / "file")
+    for nothing in (None, "", 7):
+        with pytest.raises(InputError, match="is a name or a folder"):
+            md.load(nothing)
 
 
 # What ships

@@ -17,7 +17,7 @@ from mindl.images.io import Array, PathLike, as_tensor, check_scale, to_numpy
 from mindl.images.io import load as load_picture
 from mindl.images.masks import mask_from_numpy, read_mask
 from mindl.images.noise import estimate_noise
-from mindl.learning.store import load
+from mindl.learning.store import load, shipped
 from mindl.models.denoising import DENOISING, anisotropic_rof, rof, weight_for_noise
 from mindl.models.inpainting import INPAINTING
 from mindl.models.variational import Variational
@@ -117,8 +117,13 @@ def solve(
 
 
 def network(net: str | os.PathLike[str] | NeuralSolver | None) -> NeuralSolver | None:
-    """A network, or what ``mindl.load`` makes of a name or folder."""
-    return net if net is None or isinstance(net, NeuralSolver) else load(net)
+    """A network, or what ``mindl.load`` makes of a name or folder; one from a folder is called by its path."""
+    if net is None or isinstance(net, NeuralSolver):
+        return net
+    found = load(net)
+    if str(net) not in shipped():
+        found.title = str(net)
+    return found
 
 
 def denoise(

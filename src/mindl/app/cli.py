@@ -163,7 +163,7 @@ def train(
         Path | None, typer.Option("--images", metavar="DIR", help="Photographs; without them, dead leaves alone.")
     ] = None,
     steps: Annotated[int | None, typer.Option(min=0, help="Instead of the recipe's.")] = None,
-    seed: options.Seed = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**62, help="Seed of everything random in the training.")] = 0,
     workers: Annotated[int, typer.Option(min=0, max=64, help="Processes that make batches beside this one.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that is in the folder.")] = False,
     note: Annotated[str, typer.Option(metavar="TEXT", help="For the card, say on the images' licence.")] = "",

@@ -14,13 +14,13 @@ from mindl.core.arrays import Image
 from mindl.core.errors import InputError, MaskError, MindlError, OutputError
 from mindl.images import GaussianNoise, psnr, random_mask, read_mask
 from mindl.images.io import load as load_picture
-from mindl.learning import load, shipped
+from mindl.learning import shipped
 from mindl.learning.validation import energy_excess
 from mindl.models import DENOISING, INPAINTING, SmoothEnergy
 from mindl.models.variational import Variational
 from mindl.neural import NeuralSolver, answer, finisher
 from mindl.plot import save_figure, trace_figure
-from mindl.restore import plan_denoising, plan_inpainting
+from mindl.restore import network, plan_denoising, plan_inpainting
 from mindl.solvers import SOLVERS, GradientDescent, Solution, Stop, minimise
 
 
@@ -43,7 +43,8 @@ def compare(inputs: list[Path], wish: Comparison, *, quiet: bool, as_json: bool,
     """One table for each photograph; the exit status."""
     sources = expand(inputs)
     _check(sources, wish, overwrite=overwrite)
-    nets = [load(name) for name in wish.nets or shipped().values()]
+    names = dict.fromkeys(wish.nets or shipped())
+    nets = [net for name in names if (net := network(name)) is not None]
     rows: list[Row] = []
     failed: list[Failure] = []
     for source in sources:

@@ -64,6 +64,9 @@ def train(name: str, wish: Wish, *, quiet: bool, as_json: bool) -> int:
     say(f"{recipe.name}: {recipe.about}", quiet=quiet or as_json)
     if wish.images is None:
         say("No --images: training on dead leaves pictures, which are being made.", quiet=quiet or as_json)
+    begun = (wish.output / "config.json").exists()
+    if wish.resume and not begun:
+        say(f"There is no run in {wish.output} yet: it begins.", quiet=quiet or as_json)
     with TrainingProgress(recipe.name, quiet=quiet) as progress:
         run = run_recipe(
             recipe,
@@ -88,7 +91,7 @@ def train(name: str, wish: Wish, *, quiet: bool, as_json: bool) -> int:
         result |= {"last": None if found is None else plain(found), "skipped": run.skipped}
         sys.stdout.write(json.dumps(result, indent=2, allow_nan=False) + "\n")
         return 0
-    if progress.seconds_a_step() is None:
+    if begun and not progress.stepping:
         say(f"{wish.output} holds the finished run already.", quiet=quiet)
     if found is not None:
         say(f"{recipe.name}: {findings(found)}", quiet=quiet)
@@ -157,6 +160,11 @@ class TrainingProgress:
     def skipped(self, name: str, why: str) -> None:
         """Name an image that is left out."""
         say(f"left out: {why if name in why else f'{name}: {why}'}", quiet=self._quiet)
+
+    @property
+    def stepping(self) -> bool:
+        """Whether a step was done."""
+        return bool(self._times)
 
     def seconds_a_step(self) -> float | None:
         """The mean over the last steps."""

@@ -14,6 +14,7 @@ from mindl.app.report import complain
 from mindl.core.errors import MindlError
 from mindl.learning.store import TOLERANCE, WEIGHTS, find, read_card, read_config, shipped
 from mindl.learning.store import check as check_folder
+from mindl.neural import Range
 
 
 def show_all(*, as_json: bool) -> None:
@@ -23,11 +24,11 @@ def show_all(*, as_json: bool) -> None:
         sys.stdout.write(json.dumps(rows, indent=2) + "\n")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("network", "for", "channels", "trained for"):
+    for column in ("network", "channels", "trained for"):
         table.add_column(column, overflow="fold")
     table.add_column("size", justify="right", no_wrap=True)
     for row in rows:
-        table.add_row(row["name"], row["model"], str(row["channels"]), row["trained"], f"{row['kilobytes']} kB")
+        table.add_row(row["name"], str(row["channels"]), row["trained"], f"{row['kilobytes']} kB")
     Console().print(table)
 
 
@@ -61,19 +62,10 @@ def check(names: list[str]) -> int:
 
 def _row(folder: Path) -> dict[str, Any]:
     config = read_config(folder)
-    trained = dict(config["trained"] or {})
-    parts = []
-    if trained.get("noise"):
-        low, high = (255 * n for n in trained["noise"])
-        parts.append(f"noise {low:.3g}/255 to {high:.3g}/255")
-    if trained.get("weight"):
-        parts.append(f"weight {trained['weight'][0]:.2g} to {trained['weight'][1]:.2g}")
-    if trained.get("known"):
-        parts.append(f"{100 * trained['known'][0]:.3g} % to {100 * trained['known'][1]:.3g} % known")
+    trained = Range() if config["trained"] is None else Range.of(config["trained"])
     return {
         "name": config["name"],
-        "model": trained.get("model") or "",
         "channels": config["channels"],
-        "trained": ", ".join(parts),
+        "trained": trained.about,
         "kilobytes": round((folder / WEIGHTS).stat().st_size / 1000),
     }

@@ -6,8 +6,14 @@ import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 from mindl.core.errors import OutputError
+
+try:
+    import fcntl
+except ImportError:  # not on POSIX: nothing is locked there
+    fcntl = None  # type: ignore[assignment]
 
 
 def write_whole(path: str | os.PathLike[str], content: bytes, *, overwrite: bool = True) -> Path:
@@ -64,6 +70,25 @@ def write_together(folder: Path, contents: Mapping[str, bytes], *, last: str) ->
     finally:
         for path in staged.values():
             Path(path).unlink(missing_ok=True)
+
+
+def only_one(path: Path, what: str) -> IO[bytes]:
+    """A lock that this process holds until the returned file is closed, or the process ends, however it does.
+
+    Raises:
+        OutputError: another process holds it, or the file cannot be made.
+    """
+    try:
+        file = path.open("ab")
+    except OSError as error:
+        raise OutputError(f"Cannot write {path}: {error.strerror or error}.") from error
+    if fcntl is not None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.close()
+            raise OutputError(f"Another process is {what}: wait until it has ended.") from error
+    return file
 
 
 def check_target(path: str | os.PathLike[str], *, overwrite: bool = True) -> Path:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import multiprocessing
 import os
 import signal
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
@@ -19,8 +21,9 @@ from torch import Tensor, nn
 from mindl.core.errors import InputError, OutputError, TrainingError
 from mindl.core.randomness import global_draws_from
 from mindl.learning.average import Average
-from mindl.learning.run_folder import Checkpoint, Keeper, Nowhere, Row, RunFolder, read_record
+from mindl.learning.run_folder import Checkpoint, Keeper, Nowhere, Row, RunFolder
 from mindl.learning.source import Source
+from mindl.learning.store import save, storable
 from mindl.learning.stream import Batch, Stream, listed
 from mindl.learning.task import Task
 from mindl.learning.training import Training
@@ -111,7 +114,7 @@ def fit(
 
     Raises:
         TrainingError: the loss or its gradient is NaN or infinite (the batch and the last good checkpoint
-            are kept), or too many images cannot be used (all are listed).
+            are kept), or too many images cannot be used (those found so far are listed).
         InputError: the folder holds another run.
         OutputError: the disk is full; the checkpoint before is kept.
 
@@ -122,9 +125,10 @@ def fit(
     >>> md.fit(net, md.learning.Denoising(), leaves, settings)
     <training of WitnessHead (UNet, 1,138 parameters): 3 steps, finished>
     """
-    if not isinstance(net, NeuralSolver):
-        raise InputError(f"fit(net) trains a neural solver such as WitnessHead(UNet(1, 2), ...), got {net!r}.")
-    training, watch = training or Training(), watch or Unwatched()
+    training, watch = Training() if training is None else training, watch or Unwatched()
+    _check_arguments(net, task, images, training, validation)
+    if resume and folder is None:
+        raise InputError("fit(resume=True) goes on with the run of a folder: name it by folder=.")
     if images.channels != net.channels:
         raise InputError(
             f"{net.title} is for images of {net.channels} channel(s), and these have {images.channels}: make the "
@@ -138,19 +142,33 @@ def fit(
         crops_per_image=training.crops_per_image,
         seed=training.seed,
     )
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise SystemExit(1)  # a worker reads the script again, which has no `if __name__ == "__main__":`
     if training.steps:
         net.check(task.model(stream.batch(0).problems))  # what cannot be trained leaves no folder behind
-    keeper: Keeper = Nowhere()
+    if folder is None:
+        return _train(net, task, stream, training, validation, Nowhere(), watch)
+    keeper = RunFolder(folder, describe(net, task, images, training, validation), resume=resume)
+    with contextlib.closing(keeper):
+        run = _train(net, task, stream, training, validation, keeper, watch)
+        if run.finished and storable(net):
+            examined = [row for row in run.record if "excess" in row]
+            save(net, keeper.folder / "model", record=examined, overwrite=True)
+    return replace(run, folder=keeper.folder)
+
+
+def _train(
+    net: NeuralSolver,
+    task: Task,
+    stream: Stream,
+    training: Training,
+    validation: Validation | None,
+    keeper: Keeper,
+    watch: TrainingWatch,
+) -> Run:
+    """The loop: draw, learn, write down, keep."""
     learner = _Learner(net, training)
-    done, record = 0, list[Row]()
-    if folder is not None:
-        keeper = RunFolder(folder, describe(net, task, images, training, validation), resume=resume)
-        last = keeper.last()
-        if last is None:
-            keeper.keep(learner.state(0))
-        else:
-            learner.restore(last)
-            done, record = last.step, read_record(folder)
+    done, record = _resumed(learner, keeper)
     skipped: dict[str, str] = {}
     for row in record:
         skipped |= row.get("skipped", {})
@@ -158,7 +176,7 @@ def fit(
     with _Interrupt() as interrupt:
         clock = time.perf_counter()
         for step, batch in enumerate(stream.batches(done, training.steps, training.workers), start=done):
-            fresh = _count(batch, skipped, images, watch)
+            fresh = _count(batch, skipped, stream.source, watch)
             waited = time.perf_counter() - clock
             row = learner.learn(step, task, batch.problems, keeper)
             row |= {"epoch": stream.place(step)[0], "waited": waited}
@@ -180,7 +198,31 @@ def fit(
                 break
     learner.finish()
     net.trained = task.range
-    return Run(net, done, done >= training.steps, record, skipped, None if folder is None else Path(folder))
+    return Run(net, done, done >= training.steps, record, skipped, None)
+
+
+def _resumed(learner: _Learner, keeper: Keeper) -> tuple[int, list[Row]]:
+    """The steps that are done, and their record; a first state is kept where none is."""
+    last = keeper.last()
+    if last is None:
+        keeper.keep(learner.state(0))
+        return 0, []
+    learner.restore(last)
+    return last.step, keeper.rows()
+
+
+def _check_arguments(net: object, task: object, images: object, training: object, validation: object) -> None:
+    """A sentence for every argument of another kind."""
+    wanted = (
+        (net, NeuralSolver, "net", "a neural solver such as WitnessHead(UNet(1, 2), InUnitsOfWeight())"),
+        (task, Task, "task", "a task such as Denoising()"),
+        (images, Source, "images", "a source of images: Photographs(folder), DeadLeaves(), Images(tensors)"),
+        (training, Training, "training", "settings: Training(steps=..., ...)"),
+        (validation, Validation | None, "validation", "a Validation(task, images), or None"),
+    )
+    for value, kind, name, meant in wanted:
+        if not isinstance(value, kind):
+            raise InputError(f"fit({name}) needs {meant}; got {type(value).__name__}.")
 
 
 class _Learner:
@@ -206,6 +248,11 @@ class _Learner:
         with global_draws_from(training.seed, LAYERS, step):  # dropout and the like
             mean = training.loss(model, self.net(model)).mean()
         self.optimiser.zero_grad(set_to_none=True)
+        if not mean.requires_grad:
+            raise InputError(
+                f"The loss does not depend on the network: {model.title}.energy(u) must be computed from u "
+                "itself, without detach, numpy or no_grad."
+            )
         mean.backward()  # type: ignore[no-untyped-call]
         norm = float(nn.utils.clip_grad_norm_(self.net.parameters(), training.clip or math.inf))
         loss = float(mean.detach())
@@ -213,8 +260,8 @@ class _Learner:
             kept = _kept_batch(keeper, problems, step)
             raise TrainingError(
                 f"The loss of step {step + 1} is {loss:g} and its gradient's norm {norm:g}: "
-                f"the training stops. {kept}. Begin anew in a new folder with a smaller learning rate; an energy "
-                "of one's own may divide by 0."
+                f"the training stops. {kept}. Begin anew: a new network, a new folder, a "
+                "smaller rate; an energy of one's own may divide by 0."
             )
         self.optimiser.step()
         self.average.update(step)
@@ -291,8 +338,8 @@ def _count(batch: Batch, skipped: dict[str, str], images: Source, watch: Trainin
     allowed = min(max(1, count // TOLERATED), count - 1)
     if len(skipped) > allowed:
         raise TrainingError(
-            f"{len(skipped)} of {count} images cannot be used, more than the {allowed} that may be left out:\n"
-            f"{listed(skipped)}\nRemove or mend them, or choose a smaller crop, and begin anew in a new folder."
+            f"{len(skipped)} of {count} images cannot be used so far, more than the {allowed} that may be:\n"
+            f"{listed(skipped)}\nRemove or mend these and others like them, and begin again."
         )
     return fresh
 

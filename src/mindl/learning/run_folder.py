@@ -16,7 +16,7 @@ from safetensors.torch import save as pack
 from torch import Tensor
 
 from mindl.core.errors import InputError, MindlWarning, OutputError, StoreError
-from mindl.core.files import write_whole
+from mindl.core.files import only_one, write_whole
 
 Row = dict[str, Any]
 """One line of the record: ``step``, ``loss``, ... and, where the network was examined, what was found."""
@@ -35,6 +35,12 @@ class Checkpoint:
 class Keeper(Protocol):
     """Where a run leaves its record and its states."""
 
+    def last(self) -> Checkpoint | None:
+        """The state to go on from, if there is one."""
+
+    def rows(self) -> list[Row]:
+        """The record of the steps that are done."""
+
     def add(self, row: Row) -> None:
         """One more line of the record."""
 
@@ -47,6 +53,14 @@ class Keeper(Protocol):
 
 class Nowhere:
     """A run that leaves nothing on disk."""
+
+    def last(self) -> Checkpoint | None:
+        """None."""
+        return None
+
+    def rows(self) -> list[Row]:
+        """None."""
+        return []
 
     def add(self, row: Row) -> None:
         """Nothing."""
@@ -80,32 +94,52 @@ class RunFolder:
 
     def __init__(self, folder: str | os.PathLike[str], config: dict[str, Any], *, resume: bool) -> None:
         self.folder = Path(folder)
-        if (self.folder / "config.json").exists():
-            if not resume:
-                raise InputError(
-                    f"There is a run in {self.folder} already: resume=True (--resume) goes on with it, or name "
-                    "a new folder."
-                )
-            _check_same(config, self.config(), self.folder)
-        else:
-            self._found(config)
         self._record = self.folder / "record.jsonl"
-        for place in (self.folder, self.folder / "checkpoint"):
-            for rest in place.glob(".*.part"):  # of a process that was killed while it wrote
-                rest.unlink(missing_ok=True)
-
-    def _found(self, config: dict[str, Any]) -> None:
-        record = self.folder / "record.jsonl"
-        if record.exists() and record.stat().st_size:
-            raise OutputError(f"{self.folder} holds a record.jsonl of something else: name a new folder.")
         try:
             (self.folder / "checkpoint").mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"Cannot make the folder {self.folder}: {error.strerror or error}.") from error
+        self._lock = only_one(self.folder / "checkpoint" / "lock", f"training in {self.folder}")
+        for place in (self.folder, self.folder / "checkpoint"):
+            for rest in place.glob(".*.part"):  # of a process that was killed while it wrote
+                rest.unlink(missing_ok=True)
+        try:
+            self._open(config, resume)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, config: dict[str, Any], resume: bool) -> None:
+        if not self._begun():
+            self._found(config)
+        elif resume:
+            _check_same(config, self.config(), self.folder)
+        else:
+            raise InputError(
+                f"There is a run in {self.folder} already: resume=True (--resume) goes on with it, or name a new "
+                "folder."
+            )
+
+    def _begun(self) -> bool:
+        """Whether a run is there that has done a step; one that has not is founded anew."""
+        if not (self.folder / "config.json").exists():
+            return False
+        self.config()  # a newer one is refused before its state is looked at
+        return not self._state.exists() or read_checkpoint(self._state).step > 0
+
+    def _found(self, config: dict[str, Any]) -> None:
+        founded = (self.folder / "config.json").exists()
+        if not founded and self._record.exists() and self._record.stat().st_size:
+            raise OutputError(f"{self.folder} holds a record.jsonl of something else: name a new folder.")
         # config.json comes last: a folder with one is a run.
-        write_whole(record, b"")
+        self._state.unlink(missing_ok=True)
+        write_whole(self._record, b"")
         text = json.dumps({"format": FORMAT, **config}, indent=2)
         write_whole(self.folder / "config.json", text.encode())
+
+    def close(self) -> None:
+        """Let other processes train here."""
+        self._lock.close()
 
     def config(self) -> dict[str, Any]:
         """What the run was founded with."""
@@ -119,18 +153,24 @@ class RunFolder:
         return self.folder / "checkpoint" / "state.safetensors"
 
     def last(self) -> Checkpoint | None:
-        """The last state, with the record cut to its steps; None where there is none yet.
+        """The last state, with the record cut to its steps; None where nothing is done yet.
 
         Raises:
-            StoreError: the state is damaged.
+            StoreError: the state is damaged, or gone although the record goes on.
         """
         if not self._state.exists():
+            if self._record.exists() and self._record.stat().st_size:
+                raise StoreError(f"The checkpoint {self._state} is gone: begin again in a new folder.")
             return None
         checkpoint = read_checkpoint(self._state)
         lines = self._record.read_text(encoding="utf-8").splitlines() if self._record.exists() else []
         kept = [line for line in lines if _step_of(line) <= checkpoint.step]
         write_whole(self._record, "".join(f"{line}\n" for line in kept).encode())
         return checkpoint
+
+    def rows(self) -> list[Row]:
+        """The record."""
+        return read_record(self.folder)
 
     def add(self, row: Row) -> None:
         """One line, flushed.
@@ -233,16 +273,26 @@ def _check_same(new: dict[str, Any], old: dict[str, Any], folder: Path) -> None:
     differ = sorted(name for name in mine.keys() | theirs.keys() if mine.get(name) != theirs.get(name))
     bits = [name for name in differ if name in ("torch", "threads")]
     told = [name for name in differ if name not in bits and not name.startswith(FREE)]
+    if "net.kind" in told or "net.reading" in told:
+        told = [name for name in told if not name.startswith("net.shapes")]
     if told:
-        changes = "; ".join(f"{name} was {theirs.get(name)!r}, is {mine.get(name)!r}" for name in told[:5])
+        changes = "; ".join(_change(name, theirs, mine) for name in told[:4])
         raise InputError(
-            f"The run in {folder} was another one: {changes}. Resume it as it began, or name a new folder."
+            f"The run in {folder} was begun otherwise: {changes}. Resume it as it began, or name a new folder."
         )
     if bits:
         changes = "; ".join(f"{name} was {theirs.get(name)!r}, is {mine.get(name)!r}" for name in bits)
         warnings.warn(
             MindlWarning(f"The run in {folder} goes on, but not to the same bits: {changes}."), stacklevel=5
         )
+
+
+def _change(name: str, old: dict[str, Any], new: dict[str, Any]) -> str:
+    """One difference, in words."""
+    if name == "images.sha256":
+        was, now = old.get("images.about"), new.get("images.about")
+        return f"images were {was!r}, are {now!r}" + (" with other contents" if was == now else "")
+    return f"{name} was {old.get(name)!r}, is {new.get(name)!r}"
 
 
 FREE = ("format", "mindl", "images.about", "validation", "training.check_every")

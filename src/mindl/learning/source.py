@@ -249,6 +249,10 @@ def _files(given: PathLike | Sequence[PathLike]) -> list[Path]:
         found = [Path(file) for file in given]
     else:
         folder = Path(given)  # type: ignore[arg-type]
+        if folder.is_file():
+            raise InputError(
+                f"{folder} is a file, not a folder of images: Photographs([{folder.name!r}]) takes files."
+            )
         if not folder.is_dir():
             raise InputError(f"There is no folder of images {folder}.")
         found = [

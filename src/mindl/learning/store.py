@@ -74,6 +74,8 @@ def save(
     >>> all(torch.equal(a, b) for a, b in zip(net.parameters(), again.parameters()))
     True
     """
+    if not isinstance(net, NeuralSolver):
+        raise InputError(f"save(net, folder) stores a neural solver such as WitnessHead(...), got {net!r}.")
     target = Path(folder)
     there = [name for name in (CONFIG, WEIGHTS, CARD, PROBE, RECORD) if (target / name).exists()]
     if there and not overwrite:
@@ -145,6 +147,15 @@ def load(name: str | os.PathLike[str]) -> NeuralSolver:
     return net
 
 
+def storable(net: NeuralSolver) -> bool:
+    """Whether ``save`` knows the network by name and can store its weights."""
+    try:
+        _described(net)
+    except InputError:
+        return False
+    return all(tensor.dtype == torch.float32 for tensor in net.state_dict().values())
+
+
 def find(name: str | os.PathLike[str]) -> Path:
     """The folder of a stored network: a string without a separator that ships with mindl, or a folder's path.
 
@@ -152,11 +163,15 @@ def find(name: str | os.PathLike[str]) -> Path:
         UnknownNameError: neither a folder nor a known name.
         StoreError: no such folder.
     """
+    if not isinstance(name, (str, os.PathLike)) or not str(name):
+        raise InputError(f"A stored network is a name or a folder, got {name!r}.")
     if isinstance(name, str) and name in shipped():
         return shipped()[name]
     folder = Path(name)
     if folder.is_dir():
         return folder
+    if folder.is_file():
+        raise StoreError(f"{folder} is a file: name the folder that holds it.")
     if os.sep in str(name) or isinstance(name, Path):
         raise StoreError(f"There is no model folder {folder}.")
     return look_up(shipped(), str(name), "stored network (nor is it a folder)")
@@ -175,7 +190,10 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
     config = read_json(folder / CONFIG)
     if "training" in config and (folder / "checkpoint").is_dir():
-        raise StoreError(f"{folder} is a training run: its network is in {folder / 'model'} when it is finished.")
+        raise StoreError(
+            f"{folder} is a training run: its network is in {folder / 'model'} when it is finished, and made of "
+            "parts that mindl knows."
+        )
     if not isinstance(config.get("format"), int):
         raise StoreError(f"{folder / CONFIG} has no format number: it is no configuration of a stored network.")
     if config["format"] > FORMAT:
@@ -204,7 +222,7 @@ def check(folder: Path) -> float:
 
 def default_card(net: NeuralSolver) -> str:
     """A few lines on what a network is."""
-    trained = "not recorded" if net.trained is None else repr(net.trained)
+    trained = "not recorded" if net.trained is None else net.trained.about
     count = sum(parameter.numel() for parameter in net.parameters())
     return (
         f"# {net.title}\n\n{type(net).__name__} with {type(net.network).__name__}, {count:,} parameters, "
@@ -274,7 +292,8 @@ def _checked(folder: Path, name: str, config: dict[str, Any]) -> bytes:
     except OSError as error:
         raise StoreError(f"{folder / name} cannot be read: {error.strerror or error}.") from error
     if hashlib.sha256(content).hexdigest() != dict(config.get("sha256") or {}).get(name):
-        raise StoreError(f"{folder / name} was altered since it was stored (its SHA-256 differs): it is not used.")
+        consequence = "" if name == CARD else ": it is not used"
+        raise StoreError(f"{folder / name} was altered since it was stored (its SHA-256 differs){consequence}.")
     return content
 
 
@@ -282,7 +301,10 @@ def _probe(net: NeuralSolver) -> bytes:
     """A random input of odd size, and the network's output."""
     values = torch.randn(2, net.channels * net.reading.features, 13, 17, generator=generator_for(0))
     buffer = io.BytesIO()
-    np.savez(buffer, input=values.numpy(), output=_output(copy.deepcopy(net).cpu(), values).numpy())
+    output = _output(copy.deepcopy(net).cpu(), values)
+    if not bool(torch.isfinite(output).all()):
+        raise InputError(f"{net.title} answers NaN or infinity: its weights are broken, and are not stored.")
+    np.savez(buffer, input=values.numpy(), output=output.numpy())
     return buffer.getvalue()
 
 

@@ -152,8 +152,9 @@ class Stream:
                 if "exited unexpectedly" not in str(error):
                     raise
                 raise TrainingError(
-                    "A process that makes batches ended unexpectedly (memory, or a class that is defined in an "
-                    "interactive session?): workers=0 makes them in this one."
+                    "A process that makes batches ended at once: a script that trains with workers begins its "
+                    'work under `if __name__ == "__main__":`, since each of them reads it again; memory, or a '
+                    "class of an interactive session, are other reasons. workers=0 does without them."
                 ) from error
 
 

@@ -65,6 +65,7 @@ class Denoising(Task):
     weight_per_noise: tuple[float, float] = (0.75, 0.75)
 
     def __post_init__(self) -> None:
+        _check_maker("Denoising", self.model_of)
         _check_bounds("Denoising(noise)", self.noise, 1)
         _check_bounds("Denoising(weight_per_noise)", self.weight_per_noise, math.inf)
 
@@ -124,6 +125,7 @@ class Inpainting(Task):
     known: tuple[float, float] = (0.05, 0.05)
 
     def __post_init__(self) -> None:
+        _check_maker("Inpainting", self.model_of)
         _check_bounds("Inpainting(known)", self.known, 1)
 
     def draw(self, clean: Tensor, generator: torch.Generator) -> Problem:
@@ -156,6 +158,11 @@ def _between(bounds: tuple[float, float], generator: torch.Generator) -> float:
     """A number between two bounds, evenly distributed in its logarithm."""
     part = float(torch.rand((), generator=generator, dtype=torch.float64))
     return bounds[0] * math.pow(bounds[1] / bounds[0], part)
+
+
+def _check_maker(task: str, model_of: object) -> None:
+    if not callable(model_of):
+        raise InputError(f"{task}(model_of={model_of!r}) must make a model, as mindl.models.rof does.")
 
 
 def _check_bounds(name: str, bounds: tuple[float, float], most: float) -> None:

@@ -127,6 +127,13 @@ class Training:
             value = getattr(self, name)
             if not isinstance(value, int) or value < low:
                 raise InputError(f"Training({name}={value!r}) must be a whole number, at least {low}.")
+        for name, kind, meant in (
+            ("loss", Loss, "EnergyLoss()"),
+            ("optimiser", Adam, "Adam(rate=4e-3)"),
+            ("schedule", Schedule, "Cosine()"),
+        ):
+            if not isinstance(getattr(self, name), kind):
+                raise InputError(f"Training({name}={getattr(self, name)!r}) must be an object such as {meant}.")
         if self.clip is not None and not self.clip > 0:
             raise InputError(f"Training(clip={self.clip}) must be above 0, or None.")
         if self.average is not None and not 0 <= self.average < 1:

@@ -62,9 +62,15 @@ class Model(ABC):
     def image_shape(self) -> torch.Size | None:
         """The shape that candidates must have; None where the model names no start to tell it."""
         try:
-            return self.start().shape
+            start = self.start()
         except InputError:
             return None
+        if not isinstance(start, Tensor):
+            raise InputError(
+                f"{self.title}.start() must return a tensor (batch, channel, height, width), got "
+                f"{type(start).__name__}."
+            )
+        return start.shape
 
     def admissible(self, image: Image) -> PerImageFlag:
         """Which images satisfy the model's hard constraints (by default all)."""

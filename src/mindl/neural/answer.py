@@ -102,7 +102,7 @@ def answer(
     origin = check_image(model.start(), f"answer({model.title})")
     stop = Stop(tolerance, steps=steps if finish is not None else 0)
     stop.check(origin.dtype)
-    said = warning(net.title, net.trained, model, finishing=finish is not None)
+    said = warning(net.title, net.trained, model)
     if said is not None:
         warnings.warn(said, stacklevel=2)
     clock = time.perf_counter()

@@ -63,6 +63,22 @@ class Range:
         return [f"values from {least:.3g} to {most:.3g} (trained: {low:.3g} to {high:.3g})"]
 
     @property
+    def about(self) -> str:
+        """In words, what is known.
+
+        >>> Range(model="rof", noise=(25 / 255, 25 / 255)).about
+        'rof, noise 25/255 to 25/255'
+        """
+        parts = [self.model or "any model"]
+        if self.noise:
+            parts.append(f"noise {255 * self.noise[0]:.3g}/255 to {255 * self.noise[1]:.3g}/255")
+        if self.weight:
+            parts.append(f"weight {self.weight[0]:.2g} to {self.weight[1]:.2g}")
+        if self.known:
+            parts.append(f"{100 * self.known[0]:.3g} % to {100 * self.known[1]:.3g} % known")
+        return ", ".join(parts)
+
+    @property
     def config(self) -> dict[str, Any]:
         """Numbers and lists only."""
         return asdict(self)
@@ -74,15 +90,14 @@ class Range:
         return Range(**values)
 
 
-def warning(title: str, trained: Range | None, model: Model, *, finishing: bool) -> OutsideRangeWarning | None:
+def warning(title: str, trained: Range | None, model: Model) -> OutsideRangeWarning | None:
     """The warning that is due before a network answers a model, or None."""
     beyond = [] if trained is None else trained.outside(model)
     if not beyond:
         return None
-    then = "the solver goes on from it" if finishing else "a solver can go on from it (finish=...)"
     return OutsideRangeWarning(
         f"{title} was not trained for {', '.join(beyond)}: its answer may be poor. The certificate tells how far "
-        f"it is from the true solution, and {then}."
+        "it is from the true solution, and a solver can go on from it."
     )
 
 

@@ -42,8 +42,8 @@ def model_card(
 ## Use
 
     import mindl as md
-    net = md.load("{recipe.name}")                            # or the folder's path
-    alone = md.answer(model, net)                             # the network's answer and its certificate
+    net = md.load("path/of/this/folder")     # what ships with mindl is loaded by its name
+    alone = md.answer(model, net)            # the network's answer and its certificate
     exact = md.answer(model, net, finish=md.solvers.{finish}())
 
 ## Training

@@ -21,9 +21,9 @@ UNET_ROF = Recipe(
     # 150 seconds with a rate of 4e-3 ended at 1.2 % energy excess, with 8e-3 at 0.8 %, with 16e-3 at 0.8 %.
     training=Training(steps=12000, batch=16, crop=64, loss=GapLoss(), optimiser=Adam(rate=8e-3)),
     limits=(
-        "It solves the model, no more: what total variation denoising does to textures, it does too. On a CPU a\n"
-        "solver (`PrimalDual`) finds the same image faster and to any accuracy. It serves as a teaching example,\n"
-        "and as a start for the solver, which needs fewer steps from its dual field. Outside the range of noise\n"
-        "and weight above its answer may be poor; the certificate that comes with every answer says so."
+        "It is to solve the model, as far as the table says, and no more: what total variation denoising does\n"
+        "to textures, it does too. On a CPU a solver (`PrimalDual`) finds the same image faster, and to any\n"
+        "accuracy. It serves as a teaching example and, where it is near, as a start for the solver. Outside\n"
+        "the range of noise and weight its answer may be poor; the certificate that comes with it says so."
     ),
 )

@@ -40,6 +40,8 @@ class Stop:
     every: int = 10
 
     def __post_init__(self) -> None:
+        if not isinstance(self.tolerance, float | int | None):
+            raise InputError(f"Stop(tolerance={self.tolerance!r}) must be a number, or None.")
         if self.tolerance is not None and not 0 < self.tolerance < 1:
             raise InputError(f"Stop(tolerance={self.tolerance}) must be above 0 and below 1, or None.")
         if self.steps < 0 or self.every < 1:
