@@ -15,7 +15,7 @@ from torch import nn
 import mindl as md
 from mindl.core.errors import InputError, MindlWarning, NonFiniteError, OutsideRangeWarning, ViewError
 from mindl.core.outcome import Outcome
-from mindl.neural import Direct, Filled, InUnitsOfWeight, Range, Start, WitnessHead
+from mindl.neural import Direct, Filled, InUnitsOfWeight, Range, Start, WithWeight, WitnessHead
 from mindl.testing import check_network
 
 
@@ -125,8 +125,8 @@ CASES = {
     "witness, anisotropic": (witness(), lambda f: md.models.anisotropic_rof(f, 0.1)),
     "witness, colour": (witness(3), lambda f: md.models.rof(f, 0.1)),
     "witness, tikhonov": (
-        WitnessHead(wild(md.nets.UNet(1, 2, widths=(6, 8))), Start()),
-        lambda f: md.models.whittaker_tikhonov(f, 1.0),
+        WitnessHead(wild(md.nets.UNet(2, 2, widths=(6, 8))), WithWeight()),
+        lambda f: md.models.whittaker_tikhonov(f, 10.0),
     ),
     "direct, rof": (
         Direct(wild(md.nets.UNet(1, 1, widths=(6, 8))), InUnitsOfWeight()),
@@ -210,6 +210,16 @@ def test_weights_per_image() -> None:
         both = net(md.models.rof(data, torch.tensor([0.05, 0.2]).reshape(2, 1, 1, 1)))
         second = net(md.models.rof(data[1:], 0.2))
     assert torch.allclose(both.image[1:], second.image, atol=1e-6)
+
+
+def test_the_weight_is_shown_to_networks_that_need_it() -> None:
+    """One per image; a change of the weight alone changes the answer."""
+    data, net = random_image(2, 1, 9, 9), CASES["witness, tikhonov"][0].eval()
+    with torch.no_grad():
+        both = net(md.models.whittaker_tikhonov(data, torch.tensor([0.1, 10.0]).reshape(2, 1, 1, 1)))
+        light, heavy = (net(md.models.whittaker_tikhonov(data[1:], w)) for w in (0.1, 10.0))
+    assert torch.allclose(both.image[1:], heavy.image, atol=1e-6)
+    assert not torch.allclose(light.image, heavy.image, atol=1e-3)
 
 
 def test_a_grey_network_takes_separate_channels_one_by_one() -> None:

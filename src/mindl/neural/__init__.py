@@ -4,7 +4,7 @@ from mindl.neural.answer import Followed, answer, finisher
 from mindl.neural.direct import Direct
 from mindl.neural.neural_solver import NeuralSolver
 from mindl.neural.range import Range
-from mindl.neural.reading import READINGS, Filled, InUnitsOfWeight, Reading, Shown, Start
+from mindl.neural.reading import READINGS, Filled, InUnitsOfWeight, Reading, Shown, Start, WithWeight
 from mindl.neural.witness_head import WitnessHead
 
 NEURAL_SOLVERS: dict[str, type[NeuralSolver]] = {"Direct": Direct, "WitnessHead": WitnessHead}
@@ -22,6 +22,7 @@ __all__ = [
     "Reading",
     "Shown",
     "Start",
+    "WithWeight",
     "WitnessHead",
     "answer",
     "finisher",

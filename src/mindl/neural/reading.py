@@ -106,6 +106,33 @@ class InUnitsOfWeight(Reading):
         return Shown(centred[:, :, None], data, unit)
 
 
+class WithWeight(Reading):
+    """The start without its mean, and log10 of the weight as a plane: for models that are not homogeneous.
+
+    >>> import mindl as md
+    >>> model = md.models.whittaker_tikhonov(torch.tensor([[[[0.0, 1.0]]]]), weight=10.0)
+    >>> WithWeight()(model).values.flatten().tolist()
+    [-0.5, 0.5, 1.0, 1.0]
+    """
+
+    @property
+    def features(self) -> int:
+        """Start and weight."""
+        return 2
+
+    def why_not(self, model: Model) -> str | None:
+        """It needs a weight."""
+        return None if isinstance(model, Variational) else "it has no weight that mindl knows of"
+
+    def show(self, model: Model) -> Shown:
+        """Two features; the base is the start, the unit 1."""
+        assert isinstance(model, Variational)
+        base: Image = model.start()
+        weight = torch.as_tensor(model.weight, dtype=base.dtype, device=base.device).reshape(-1, 1, 1, 1)
+        plane = torch.log10(weight).expand_as(base)
+        return Shown(torch.stack([_centred(base), plane], dim=2), base, _ones(base))
+
+
 class Filled(Reading):
     """For inpainting: the known pixels roughly filled in by ``pull_push``, without their mean, and the mask.
 
@@ -137,7 +164,7 @@ class Filled(Reading):
         return Shown(torch.stack([_centred(base), mask.to(base.dtype)], dim=2), base, _ones(base))
 
 
-READINGS: dict[str, type[Reading]] = {kind.__name__: kind for kind in (Start, InUnitsOfWeight, Filled)}
+READINGS: dict[str, type[Reading]] = {kind.__name__: kind for kind in (Start, InUnitsOfWeight, WithWeight, Filled)}
 """The readings by name, as stored models spell it."""
 
 
