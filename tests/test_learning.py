@@ -371,6 +371,8 @@ def test_the_best_linear_filter_is_the_best() -> None:
         assert least <= float(model.energy(other)) * (1 + 1e-4)
     exact = md.minimise(model, stop=md.Stop(1e-6)).image
     assert 0.02 < md.learning.energy_excess(model, found.image, exact) < 0.3
+    with pytest.raises(InputError, match="judges one image, got a batch of 2"):
+        md.learning.energy_excess(model, found.image.expand(2, -1, -1, -1), exact)
 
 
 # Breaking off and going on

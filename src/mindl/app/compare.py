@@ -175,7 +175,7 @@ def _problem(photo: Image, wish: Comparison, nets: list[NeuralSolver]) -> tuple[
         cases.append(Case(plan.model, plan.why, plan.model.title))
         for net in nets:
             apart = plan_denoising(data, model=name, noise=noise, net=net)
-            if apart.why != plan.why and _serves(net, apart.model, asked=bool(wish.nets)):
+            if apart.model.separable != plan.model.separable and _serves(net, apart.model, asked=bool(wish.nets)):
                 cases.append(Case(apart.model, apart.why, f"{plan.model.title} by channel"))
                 break
     return cases, reference, told

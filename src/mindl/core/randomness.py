@@ -5,11 +5,25 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Callable, Iterator
+from enum import IntEnum
 
 import torch
 from torch import Tensor
 
 Seed = int | torch.Generator
+
+
+class Purpose(IntEnum):
+    """What a generator of a training run is for: with the same seed, each has numbers of its own."""
+
+    ORDER = 0
+    """The order of an epoch."""
+    DRAW = 1
+    """Crop, noise, weight and mask of one sample."""
+    EXAMINATION = 2
+    """A problem of the validation."""
+    LAYERS = 3
+    """Layers of the network that draw, such as dropout."""
 
 
 def draw(seed: Seed, batch: int, one: Callable[[torch.Generator], Tensor]) -> Tensor:

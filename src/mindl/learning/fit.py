@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from mindl.core.errors import InputError, OutputError, TrainingError
-from mindl.core.randomness import global_draws_from
+from mindl.core.randomness import Purpose, global_draws_from
 from mindl.learning.average import Average
 from mindl.learning.run_folder import Checkpoint, Keeper, Nowhere, Row, RunFolder
 from mindl.learning.source import Source
@@ -29,9 +29,6 @@ from mindl.learning.task import Task
 from mindl.learning.training import Training
 from mindl.learning.validation import Validation
 from mindl.neural import NeuralSolver
-
-LAYERS = 3
-"""What a generator is for: draws of the network's own layers; 0 to 2 are the stream's and the validation's."""
 
 TOLERATED = 10
 """One image in so many may be left out before a run stops (and one in any case)."""
@@ -245,7 +242,7 @@ class _Learner:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         model = task.model(problems)
-        with global_draws_from(training.seed, LAYERS, step):  # dropout and the like
+        with global_draws_from(training.seed, Purpose.LAYERS, step):  # dropout and the like
             mean = training.loss(model, self.net(model)).mean()
         self.optimiser.zero_grad(set_to_none=True)
         if not mean.requires_grad:

@@ -29,6 +29,7 @@ from mindl.core.randomness import generator_for
 from mindl.learning.run_folder import Row, plain, read_json
 from mindl.nets import NETWORKS
 from mindl.neural import NEURAL_SOLVERS, READINGS, NeuralSolver, Range
+from mindl.neural.neural_solver import in_use
 
 FORMAT = 1
 WEIGHTS, CONFIG, CARD, PROBE = "model.safetensors", "config.json", "README.md", "probe.npz"
@@ -309,11 +310,8 @@ def _probe(net: NeuralSolver) -> bytes:
 
 
 def _output(net: NeuralSolver, values: Tensor) -> Tensor:
-    training = net.training
-    net.eval()
-    with torch.no_grad():
+    with in_use(net):
         output: Tensor = net.network(values)
-    net.train(training)
     return output.contiguous()
 
 

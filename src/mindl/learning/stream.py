@@ -14,12 +14,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from mindl.core.errors import InputError, MindlError, TrainingError
-from mindl.core.randomness import generator_for
+from mindl.core.randomness import Purpose, generator_for
 from mindl.learning.source import Source
 from mindl.learning.task import Problem, Task
-
-ORDER, DRAW = 0, 1
-"""What a generator is for: the order of an epoch, or the draws of one sample."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +77,7 @@ class Stream:
         return Batch({name: torch.stack([p[name] for p in drawn]) for name in drawn[0]}, skipped)
 
     def _sample(self, epoch: int, index: int, skipped: dict[str, str]) -> Problem:
-        generator = generator_for(self.seed, DRAW, epoch, index)
+        generator = generator_for(self.seed, Purpose.DRAW, epoch, index)
         for image in self._candidates(epoch, index):
             try:
                 whole = self.source.image(image)
@@ -98,7 +95,7 @@ class Stream:
     def _candidates(self, epoch: int, index: int) -> Iterator[int]:
         """The image of a place in the epoch, then the following ones, each once."""
         if self._order is None or self._order[0] != epoch:
-            shuffled = torch.randperm(self.epoch_length, generator=generator_for(self.seed, ORDER, epoch))
+            shuffled = torch.randperm(self.epoch_length, generator=generator_for(self.seed, Purpose.ORDER, epoch))
             self._order = (epoch, shuffled % len(self.source))
         order, seen = self._order[1], set[int]()
         for offset in range(self.epoch_length):

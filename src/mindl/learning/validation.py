@@ -11,16 +11,14 @@ from torch import Tensor
 
 from mindl.core.arrays import Image, PerImage
 from mindl.core.errors import InputError, MindlWarning
-from mindl.core.randomness import generator_for
+from mindl.core.randomness import Purpose, generator_for
 from mindl.images import psnr
 from mindl.learning.source import Source
 from mindl.learning.task import Problem, Task
 from mindl.models import Energy, Model
 from mindl.neural import NeuralSolver
+from mindl.neural.neural_solver import in_use
 from mindl.solvers import Stop, certify, minimise
-
-EXAMINATION = 2
-"""What a generator is for; 0 and 1 are the stream's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,17 +116,11 @@ class Validation:
 
     def __call__(self, net: NeuralSolver) -> Findings:
         """Examine a network as it would be used."""
-        training = net.training
-        net.eval()
-        with torch.no_grad():
+        with in_use(net):
             candidate = net(self.model)
-            energy = self.model.checked_energy(candidate.image).double()
-            room = self._first - self._least
-            # A constant image is solved before the network begins: nothing to gain, nothing exceeded.
-            excess = torch.where(room > 0, (energy - self._least) / torch.where(room > 0, room, 1), 0)
+            excess = _excess(self.model.checked_energy(candidate.image), self._least, self._first)
             finite = bool(torch.isfinite(candidate.image).all())
             rms = certify(self.model, candidate, effort=0).rms if finite else torch.full_like(excess, torch.inf)
-        net.train(training)
         clean: Tensor = self.problems["clean"]
         return Findings(excess, psnr(candidate.image, clean), psnr(self.minimiser, clean), rms)
 
@@ -136,15 +128,26 @@ class Validation:
 def energy_excess(model: Model, image: Image, minimiser: Image) -> float:
     r""":math:`(E(u) - E^*) / (E(u_0) - E^*)` of one image, E* the energy of a solution and u_0 the model's start.
 
+    Raises:
+        InputError: a batch of several images.
+
     >>> import mindl as md
     >>> model = md.models.rof(torch.tensor([[[[0.0, 1.0]]]]), weight=0.1)
     >>> energy_excess(model, model.start(), torch.tensor([[[[0.1, 0.9]]]]))
     1.0
     """
     energy = model.view(Energy)
+    if image.shape[0] != 1:
+        raise InputError(f"energy_excess(image) judges one image, got a batch of {image.shape[0]}.")
     with torch.no_grad():
-        first, least, here = (float(energy.energy(u)) for u in (model.start(), minimiser, image))
-    return (here - least) / (first - least) if first > least else 0.0
+        here, least, first = (energy.checked_energy(u) for u in (image, minimiser, model.start()))
+    return float(_excess(here, least, first))
+
+
+def _excess(here: PerImage, least: PerImage, first: PerImage) -> PerImage:
+    """0 where there is nothing to gain: a constant image is solved before anybody begins."""
+    room, above = first.double() - least.double(), here.double() - least.double()
+    return torch.where(room > 0, above / torch.where(room > 0, room, 1), 0)
 
 
 def _median(values: PerImage) -> float:
@@ -163,4 +166,4 @@ def _problem(task: Task, source: Source, number: int, crop: int, seed: int) -> P
         )
     top, left = (height - crop) // 2, (width - crop) // 2
     part = image[:, top : top + crop, left : left + crop].contiguous()
-    return task.draw(part, generator_for(seed, EXAMINATION, number))
+    return task.draw(part, generator_for(seed, Purpose.EXAMINATION, number))

@@ -13,7 +13,7 @@ from mindl.core.arrays import check_image, per_image
 from mindl.core.errors import InputError, MindlWarning, NonFiniteError
 from mindl.core.outcome import Outcome
 from mindl.models import Candidate, Model
-from mindl.neural.neural_solver import NeuralSolver
+from mindl.neural.neural_solver import NeuralSolver, in_use
 from mindl.neural.range import warning
 from mindl.solvers.entry import check_accepts, choose, go_on
 from mindl.solvers.primal_dual import PrimalDual
@@ -106,7 +106,8 @@ def answer(
     if said is not None:
         warnings.warn(said, stacklevel=2)
     clock = time.perf_counter()
-    candidate = _ask(net, model)
+    with in_use(net):
+        candidate: Candidate = net(model)
     candidate = _only_finite(candidate, model, net, finishing=finish is not None)
     thinking = time.perf_counter() - clock
     solution = go_on(model, finish or choose(model)[0], candidate, origin, stop=stop, watch=watch)
@@ -121,17 +122,6 @@ def answer(
         trace=replace(solution.trace, seconds=solution.trace.seconds + thinking),
         why="",
     )
-
-
-def _ask(net: NeuralSolver, model: Model) -> Candidate:
-    """One run of the network, as in use rather than in training."""
-    training = net.training
-    net.eval()
-    try:
-        with torch.no_grad():
-            return net(model)  # type: ignore[no-any-return]
-    finally:
-        net.train(training)
 
 
 def _only_finite(candidate: Candidate, model: Model, net: NeuralSolver, *, finishing: bool) -> Candidate:

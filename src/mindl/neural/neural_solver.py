@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import torch
@@ -111,6 +113,18 @@ class NeuralSolver(nn.Module, ABC):
     def __repr__(self) -> str:
         count = sum(parameter.numel() for parameter in self.parameters())
         return f"{self.title} ({type(self.network).__name__}, {count:,} parameters)"
+
+
+@contextlib.contextmanager
+def in_use(net: nn.Module) -> Iterator[None]:
+    """The network as it is used rather than trained, and without derivatives; afterwards as it was."""
+    training = net.training
+    net.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        net.train(training)
 
 
 def _separable(model: Model) -> bool:
