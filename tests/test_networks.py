@@ -16,6 +16,7 @@ import mindl as md
 from mindl.core.errors import InputError, MindlWarning, NonFiniteError, OutsideRangeWarning, ViewError
 from mindl.core.outcome import Outcome
 from mindl.neural import Direct, Filled, InUnitsOfWeight, Range, Start, WithWeight, WitnessHead
+from mindl.neural.neural_solver import in_use
 from mindl.testing import check_network
 
 
@@ -441,3 +442,15 @@ def test_the_image_is_the_data_plus_the_divergence() -> None:
     divergence[1:] -= py[:-1]
     got = (candidate.image - data)[0, 0].detach().numpy()
     assert np.abs(got - divergence).max() < 1e-6
+
+
+def test_a_network_is_used_as_such_and_left_as_it_was() -> None:
+    """Dropout is off while it answers, and on again afterwards, also after an error."""
+    net = WitnessHead(nn.Sequential(nn.Dropout(0.5), md.nets.UNet(1, 2, widths=(4, 4))), InUnitsOfWeight()).train()
+    wild(net, size=2.0)
+    model = md.models.rof(random_image(1, 1, 8, 8), 0.1)
+    assert torch.equal(md.answer(model, net).image, md.answer(model, net).image)
+    with pytest.raises(ZeroDivisionError), in_use(net):
+        assert not net.training
+        raise ZeroDivisionError
+    assert net.training
