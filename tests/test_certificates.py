@@ -273,28 +273,11 @@ def test_overflow_is_never_certified() -> None:
         assert torch.isfinite(solution.certificate.bound).all() and torch.isfinite(solution.certificate.rms).all()
 
 
-class Laplacian(md.calculus.Operator):
-    """Second differences: L^T L is no M-matrix, and overshoots are possible."""
-
-    components, radius = 1, 2
-
-    def __call__(self, image, out=None):
-        return md.calculus.Gradient().gram(image)[:, :, None]
-
-    def adjoint(self, field, out=None):
-        return md.calculus.Gradient().gram(field[:, :, 0])
-
-    def gram(self, image, out=None, scratch=None):
-        value = self.adjoint(self(image))
-        return value if out is None else out.copy_(value)
-
-    def norm_squared(self, height, width):
-        return md.calculus.Gradient().norm_squared(height, width) ** 2
-
-
 def test_theorems_are_claimed_for_the_operators_that_have_them_only() -> None:
     f = md.images.step(1, 9).double()
-    smooth = md.models.Variational(md.models.HalfSquared(f), md.calculus.Quadratic(), Laplacian(), 5.0)
+    smooth = md.models.Variational(
+        md.models.HalfSquared(f), md.calculus.Quadratic(), md.calculus.Polyharmonic(2), 5.0
+    )
     assert smooth.why_not(md.models.MonotoneSystem) is not None and smooth.why_not(md.models.LinearSystem) is None
     solution = md.minimise(smooth, stop=md.Stop(1e-12))
     truth = solution.image
@@ -303,7 +286,9 @@ def test_theorems_are_claimed_for_the_operators_that_have_them_only() -> None:
     certificate = md.certify(smooth, off)
     assert GREY * (off - truth).abs().max() <= certificate.maximum.item()
     assert GREY * (off - truth).square().mean().sqrt() <= certificate.rms.item()
-    rough = md.models.Variational(md.models.HalfSquared(f), md.calculus.TotalVariation(), Laplacian(), 1.0)
+    rough = md.models.Variational(
+        md.models.HalfSquared(f), md.calculus.TotalVariation(), md.calculus.Polyharmonic(2), 1.0
+    )
     assert rough.view(md.models.SaddlePoint).data_range() is None
 
 

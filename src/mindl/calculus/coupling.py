@@ -24,6 +24,10 @@ class Coupling(ABC):
 
     joins_channels: ClassVar[bool]
 
+    def spread(self, factor: Tensor) -> Tensor:
+        """One factor for each group, shaped to multiply the field."""
+        return factor
+
     @abstractmethod
     def groups(self, field: Tensor) -> tuple[Tensor, ...]:
         """The summands of a squared magnitude: views of ``field`` that are added in this order."""
@@ -88,3 +92,33 @@ class Separate(Coupling):
     def groups(self, field: Tensor) -> tuple[Tensor, ...]:
         """Every entry is a group."""
         return (field,)
+
+
+@dataclass(frozen=True)
+class Paired(Coupling):
+    """The components 2 k and 2 k + 1 together, for each k: several gradients, each isotropic.
+
+    Args:
+        joint: whether all channels of a pair are one group (colour edges coincide) or each is its own.
+
+    >>> Paired().magnitude(torch.ones(1, 2, 8, 1, 1)).flatten().tolist()
+    [2.0, 2.0, 2.0, 2.0]
+    """
+
+    joint: bool = True
+
+    @property
+    def joins_channels(self) -> bool:  # type: ignore[override]
+        """As asked."""
+        return self.joint
+
+    def groups(self, field: Tensor) -> tuple[Tensor, ...]:
+        """One group per pair, or per pair and channel."""
+        first, second = field[:, :, 0::2], field[:, :, 1::2]
+        if not self.joint:
+            return first, second
+        return tuple(part[:, c : c + 1] for c in range(field.shape[1]) for part in (first, second))
+
+    def spread(self, factor: Tensor) -> Tensor:
+        """Each factor twice."""
+        return factor.repeat_interleave(2, dim=2)

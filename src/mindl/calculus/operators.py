@@ -1,41 +1,68 @@
-r"""Linear operators L that a model penalises, each with its exact adjoint and a proved norm.
+r"""What a linear operator L is that a model penalises: with its exact adjoint and a proved norm.
 
 A field L u has the shape (batch, channel, component, height, width).
 """
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from mindl.core.arrays import Dual, Image
 
+Map = Callable[[Tensor], Tensor]
+
+EVERYWHERE = 1 << 30
+"""The radius of an operator that may look from any pixel to any other."""
+
 
 class Operator(ABC):
-    """A linear map L from images to fields; L^T L looks ``radius`` pixels far."""
+    """A linear map L from images to fields; L^T L looks ``radius`` pixels far.
+
+    Subclasses write ``_apply`` and ``_adjoint``, which fill a tensor; that makes L differentiable too.
+    """
 
     components: int
     radius: int
 
-    @abstractmethod
     def __call__(self, image: Image, out: Tensor | None = None) -> Dual:
         """L u. With ``out`` (no gradient may be asked for) the result is written there."""
+        if out is None and followed(image):
+            return _Linear.apply(image, self._new_field, self._new_image)  # type: ignore[no-untyped-call, no-any-return]
+        return self._new_field(image) if out is None else self._apply(image, out)
 
-    @abstractmethod
     def adjoint(self, field: Dual, out: Tensor | None = None) -> Image:
-        """L^T p, the exact adjoint: <L u, p> = <u, L^T p>."""
+        """L^T p, the exact adjoint: <L u, p> = <u, L^T p>. ``out`` as above."""
+        if out is None and followed(field):
+            return _Linear.apply(field, self._new_image, self._new_field)  # type: ignore[no-untyped-call, no-any-return]
+        return self._new_image(field) if out is None else self._adjoint(field, out)
+
+    def gram(self, image: Image, out: Tensor | None = None, scratch: Tensor | None = None) -> Image:
+        """L^T L u. With ``out`` and ``scratch`` (both of the image's shape) a fast path may allocate nothing."""
+        result = self.adjoint(self(image))
+        return result if out is None else out.copy_(result)
 
     @abstractmethod
     def norm_squared(self, height: int, width: int) -> float:
         """An upper bound of the largest eigenvalue of L^T L on images of this size."""
 
     @abstractmethod
-    def gram(self, image: Image, out: Tensor | None = None, scratch: Tensor | None = None) -> Image:
-        """L^T L u. With ``out`` and ``scratch`` (both of the image's shape) nothing is allocated."""
+    def _apply(self, image: Image, out: Tensor) -> Dual:
+        """Fill ``out`` with L u."""
+
+    @abstractmethod
+    def _adjoint(self, field: Dual, out: Tensor) -> Image:
+        """Fill ``out`` with L^T p."""
+
+    def _new_field(self, image: Image) -> Dual:
+        return self._apply(image, image.new_empty(*image.shape[:2], self.components, *image.shape[2:]))
+
+    def _new_image(self, field: Dual) -> Image:
+        return self._adjoint(field, field.new_empty(*field.shape[:2], *field.shape[3:]))
 
 
 class Differences(Operator):
@@ -43,83 +70,67 @@ class Differences(Operator):
 
     Then L^T L has row sums 0 and no positive entry off the diagonal (an M-matrix once a pixel is tied), and
     clipping an image to a range makes no entry of L u larger: minimisers stay within the range of the data.
+    Where ``ties_to_zero``, some entries are the difference of a pixel and 0: row sums are at least 0, and the
+    range must contain 0.
     """
 
-
-@dataclass(frozen=True)
-class Gradient(Differences):
-    r"""Forward differences with reflecting (half-sample symmetric, Neumann) boundaries, grid size 1.
-
-    .. math:: (\nabla u)_{i,j} = (u_{i,j+1} - u_{i,j},\; u_{i+1,j} - u_{i,j})
-
-    where a difference that would leave the image is 0. Component 0 runs along the width (x), component 1
-    along the height (y). The adjoint is minus the divergence by backward differences:
-    ``div p = -adjoint(p)``. For every size, also 1 x 1,
-
-    .. math:: \|\nabla\|^2 = 4\sin^2\tfrac{\pi(W-1)}{2W} + 4\sin^2\tfrac{\pi(H-1)}{2H} < 8.
-
-    Source: Chambolle, J. Math. Imaging Vis. 20 (2004), section 3; the norm by the DCT-II modes.
-
-    >>> u = torch.tensor([[[[0.0, 1.0], [3.0, 7.0]]]])
-    >>> Gradient()(u)[0, 0]
-    tensor([[[1., 0.],
-             [4., 0.]],
-            [[3., 6.],
-             [0., 0.]]])
-    """
-
-    components = 2
-    radius = 1
-
-    def __call__(self, image: Image, out: Tensor | None = None) -> Dual:
-        """Forward differences of every channel."""
-        if out is None and not _followed(image):
-            out = image.new_empty(*image.shape[:2], 2, *image.shape[2:])
-        if out is None:
-            x = torch.nn.functional.pad(image[..., 1:] - image[..., :-1], (0, 1))
-            y = torch.nn.functional.pad(image[..., 1:, :] - image[..., :-1, :], (0, 0, 0, 1))
-            return torch.stack([x, y], dim=2)
-        x, y = out.unbind(2)
-        torch.sub(image[..., 1:], image[..., :-1], out=x[..., :-1])
-        torch.sub(image[..., 1:, :], image[..., :-1, :], out=y[..., :-1, :])
-        x[..., -1] = 0
-        y[..., -1, :] = 0
-        return out
-
-    def adjoint(self, field: Dual, out: Tensor | None = None) -> Image:
-        """Minus the divergence: backward differences that vanish outside."""
-        inner_x, inner_y = field[:, :, 0, :, :-1], field[:, :, 1, :-1, :]
-        if out is None and not _followed(field):
-            out = torch.empty_like(field[:, :, 0])
-        if out is None:
-            pad = torch.nn.functional.pad
-            x = pad(inner_x, (1, 0)) - pad(inner_x, (0, 1))
-            return x + pad(inner_y, (0, 0, 1, 0)) - pad(inner_y, (0, 0, 0, 1))
-        out.zero_()
-        out[..., 1:] += inner_x
-        out[..., :-1] -= inner_x
-        out[..., 1:, :] += inner_y
-        out[..., :-1, :] -= inner_y
-        return out
-
-    def gram(self, image: Image, out: Tensor | None = None, scratch: Tensor | None = None) -> Image:
-        """Minus the 5-point Laplacian."""
-        if out is None or scratch is None:
-            return self.adjoint(self(image))
-        out.zero_()
-        x = torch.sub(image[..., 1:], image[..., :-1], out=scratch[..., :-1])
-        out[..., 1:] += x
-        out[..., :-1] -= x
-        y = torch.sub(image[..., 1:, :], image[..., :-1, :], out=scratch[..., :-1, :])
-        out[..., 1:, :] += y
-        out[..., :-1, :] -= y
-        return out
-
-    def norm_squared(self, height: int, width: int) -> float:
-        """The exact largest eigenvalue of minus the Laplacian, rounded up."""
-        return sum(4 * math.sin(math.pi * (n - 1) / (2 * n)) ** 2 for n in (height, width)) * (1 + 1e-12)
+    ties_to_zero: bool = False
 
 
-def _followed(tensor: Tensor) -> bool:
+def followed(*tensors: object) -> bool:
     """Whether autograd looks on; where it does not, writing in place spares half the passes over memory."""
-    return torch.is_grad_enabled() and tensor.requires_grad
+    return torch.is_grad_enabled() and any(isinstance(t, Tensor) and t.requires_grad for t in tensors)
+
+
+class _Linear(torch.autograd.Function):
+    """A linear map whose derivative is its adjoint, to any order."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, there: Callable[[Tensor], Tensor], back: Callable[[Tensor], Tensor]
+    ) -> Tensor:
+        ctx.there, ctx.back = there, back
+        return there(x)
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Any) -> Any:
+        return _Linear.apply(upstream[0], ctx.back, ctx.there), None, None  # type: ignore[no-untyped-call]
+
+
+def colours(height: int, width: int, radius: int, *, wraps: bool = False) -> Iterator[Tensor]:
+    """Sets of pixels that cover the image and whose members are more than ``radius`` apart along an axis.
+
+    (height, width) boolean masks; what looks ``radius`` pixels far sees one member of a set at most. With
+    ``wraps`` the distance counts around the image.
+
+    >>> sum(int(mask.sum()) for mask in colours(5, 4, 1))
+    20
+    """
+
+    def classes(n: int) -> list[Tensor]:
+        apart = radius + 1
+        position = torch.arange(n)
+        if not wraps:
+            return [position % apart == k for k in range(min(apart, n))]
+        seats = max(n // apart, 1)
+        first = torch.tensor([n * k // seats for k in range(seats)])
+        offset = position - first[torch.searchsorted(first, position, right=True) - 1]
+        return [offset == k for k in range(int(offset.max()) + 1)]
+
+    for rows in classes(height):
+        for columns in classes(width):
+            yield rows[:, None] & columns[None, :]
+
+
+def diagonal(matrix: Callable[[Image], Image], like: Image, radius: int, *, wraps: bool = False) -> Image:
+    """The diagonal of a symmetric matrix on images that looks ``radius`` pixels far, by probing.
+
+    A set of pixels that do not see each other is probed at once: (2 radius + 1)^2 products or fewer where
+    the image is small.
+    """
+    result = torch.zeros_like(like)
+    height, width = like.shape[2:]
+    for members in colours(height, width, radius, wraps=wraps):
+        probe = members.to(like).expand_as(like)
+        result += torch.where(members.to(like.device), matrix(probe.contiguous()), 0)
+    return result
