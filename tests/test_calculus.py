@@ -33,7 +33,7 @@ from mindl.calculus import (
     safe_sqrt,
 )
 from mindl.calculus.boundary import solve_screened
-from mindl.calculus.operators import diagonal
+from mindl.calculus.operators import probe
 from mindl.core.errors import InputError
 from mindl.testing import check_operator
 
@@ -80,13 +80,14 @@ def test_norms_are_bounds_and_mostly_exact(operator, height: int, width: int) ->
 
 
 @given(st.sampled_from(OPERATORS), st.integers(1, 9), st.integers(1, 9))
-def test_the_diagonal_by_probing(operator, height: int, width: int) -> None:
+def test_diagonal_and_row_sums_by_probing(operator, height: int, width: int) -> None:
     eye = torch.eye(height * width, dtype=torch.float64).reshape(-1, 1, height, width)
     matrix = operator(eye).reshape(height * width, -1)
-    wraps = isinstance(getattr(operator, "boundary", None), Periodic)
-    radius = getattr(operator, "order", 1) if wraps else operator.radius
-    found = diagonal(operator.gram, torch.zeros(1, 1, height, width, dtype=torch.float64), radius, wraps=wraps)
-    assert torch.allclose(found.flatten(), (matrix @ matrix.T).diagonal(), rtol=1e-12)
+    like = torch.zeros(1, 1, height, width, dtype=torch.float64)
+    found, sums = probe(operator.gram, like, operator.reach, wraps=operator.wraps)
+    gram = matrix @ matrix.T
+    assert torch.allclose(found.flatten(), gram.diagonal(), rtol=1e-12)
+    assert torch.allclose(sums.flatten(), gram.abs().sum(dim=1), rtol=1e-12)
 
 
 @pytest.mark.parametrize("boundary", [Reflecting(), Periodic(), Vanishing()], ids=repr)

@@ -18,11 +18,11 @@ from mindl.images.io import load as load_picture
 from mindl.images.masks import mask_from_numpy, read_mask
 from mindl.images.noise import estimate_noise
 from mindl.learning.store import load, shipped
-from mindl.models.denoising import DENOISING, anisotropic_rof, rof, weight_for_noise
+from mindl.models.denoising import DENOISING, DenoisingModel, anisotropic_rof, rof, weight_for_noise
 from mindl.models.inpainting import INPAINTING
-from mindl.models.variational import Variational
 from mindl.neural import NeuralSolver, answer, finisher
-from mindl.solvers.entry import SOLVERS, minimise
+from mindl.solvers.choosing import SOLVERS
+from mindl.solvers.entry import minimise
 from mindl.solvers.solution import Solution
 from mindl.solvers.solver import Solver
 from mindl.solvers.stop import Stop
@@ -38,7 +38,7 @@ LEAST_NOISE = 0.29 / 255
 class Plan:
     """A model for a photograph, and where its parameters come from."""
 
-    model: Variational
+    model: DenoisingModel
     why: str
 
 
@@ -77,7 +77,7 @@ def plan_denoising(
         raise InputError(f"denoise(noise={noise:g}) must be between 0 and 1, the units of the pixels{hint}.")
     source = "given" if noise is not None else "estimated"
     level = float(estimate_noise(data).max()) if noise is None else noise
-    chosen = weight_for_noise(make(data, 1.0).name, max(level, LEAST_NOISE), channels)
+    chosen = weight_for_noise(make(data, 0.5).title, max(level, LEAST_NOISE), channels)
     why = f"noise {level * GREY_LEVELS:.1f}/255 ({source}), weight {chosen:.4g}{apart}"
     return Plan(make(data, chosen), why)
 
@@ -109,7 +109,7 @@ def solve(
         UnknownNameError: no such solver.
         ViewError, InputError: the solver or the network does not serve the model.
     """
-    chosen = look_up(SOLVERS, solver, "solver")() if isinstance(solver, str) else solver
+    chosen = look_up(SOLVERS, solver, "solver") if isinstance(solver, str) else solver
     if net is None:
         return minimise(plan.model, chosen, stop=Stop(tolerance), watch=watch)
     then = (chosen or finisher(plan.model)) if finish else None

@@ -17,7 +17,7 @@ from mindl.images.io import load as load_picture
 from mindl.learning import shipped
 from mindl.learning.validation import energy_excess
 from mindl.models import DENOISING, INPAINTING, SmoothEnergy
-from mindl.models.variational import Variational
+from mindl.models.denoising import DenoisingModel
 from mindl.neural import NeuralSolver, answer, finisher
 from mindl.plot import save_figure, trace_figure
 from mindl.restore import network, plan_denoising, plan_inpainting
@@ -83,7 +83,7 @@ def _check(sources: list[Path], wish: Comparison, *, overwrite: bool) -> None:
 class Case:
     """A model to be solved by all means, and what its rows begin with."""
 
-    model: Variational
+    model: DenoisingModel
     why: str
     label: str
 
@@ -117,10 +117,10 @@ def _solutions(case: Case, nets: list[NeuralSolver], tolerance: float, quiet: bo
     for name, solver in SOLVERS.items():
         if model.why_not(solver.accepts) is not None:
             continue
-        if solver is GradientDescent and model.why_not(SmoothEnergy) is not None:
+        if isinstance(solver, GradientDescent) and model.why_not(SmoothEnergy) is not None:
             continue  # a subgradient method: it would only use up the steps
         with Progress(f"{case.label} by {name}", quiet=quiet) as progress:
-            found.append(minimise(model, solver(), stop=Stop(tolerance), watch=progress))
+            found.append(minimise(model, solver, stop=Stop(tolerance), watch=progress))
     for net in nets:
         for finish in (None, finisher(model)):
             with Progress(f"{case.label} by {net.title}", quiet=quiet) as progress:
@@ -141,7 +141,7 @@ def _rows(solutions: list[Solution], case: Case, source: str, reference: Image |
     return rows
 
 
-def _serves(net: NeuralSolver, model: Variational, *, asked: bool) -> bool:
+def _serves(net: NeuralSolver, model: DenoisingModel, *, asked: bool) -> bool:
     """Whether a network is for this model: a named one if it can, one that ships if it was trained for it."""
     try:
         net.check(model)

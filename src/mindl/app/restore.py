@@ -18,7 +18,7 @@ from mindl.models.inpainting import INPAINTING
 from mindl.neural import NeuralSolver
 from mindl.restore import Plan, network, plan_denoising, plan_inpainting, solve
 from mindl.solvers.answers import write_answer
-from mindl.solvers.entry import SOLVERS, check_accepts
+from mindl.solvers.choosing import SOLVERS, check_accepts
 from mindl.solvers.stop import FINEST
 
 CERTIFIED, FAILED, NOT_CERTIFIED = 0, 1, 3  # wrong usage, 2, is told by the errors that reach ``main``

@@ -4,7 +4,7 @@ from mindl.calculus.boundary import Boundary, Periodic, Reflecting, Vanishing
 from mindl.calculus.coupling import Channelwise, Coupling, Directional, Joint, Paired, Separate
 from mindl.calculus.gradient import Gradient, GradientPairs
 from mindl.calculus.higher_order import Hessian, Polyharmonic
-from mindl.calculus.operators import Differences, Operator
+from mindl.calculus.operators import Diagonalised, Differences, Operator
 from mindl.calculus.penalisers import (
     Charbonnier,
     ConvexPenaliser,
@@ -24,6 +24,7 @@ __all__ = [
     "Charbonnier",
     "ConvexPenaliser",
     "Coupling",
+    "Diagonalised",
     "Differences",
     "Directional",
     "Gradient",

@@ -106,14 +106,15 @@ class Vanishing(Boundary):
         return torch.cat([image, zero, -image.flip(dim), zero], dim)
 
 
-def solve_screened(image: Tensor, boundary: Boundary, zeroth: float | Tensor, second: float | Tensor) -> Tensor:
-    r"""The solution of :math:`(a - b\Delta) v = u` with grid size 1, by the fast Fourier transform.
+def solve_screened(image: Tensor, boundary: Boundary, zeroth: float, second: float, power: int = 1) -> Tensor:
+    r"""The solution of :math:`(a + b(-\Delta)^m) v = u` with grid size 1, by the fast Fourier transform.
 
     Args:
         image: u, (batch, channel, height, width).
         boundary: that of the Laplacian.
-        zeroth: a > 0, a number or (batch, 1, 1, 1).
-        second: b >= 0, likewise.
+        zeroth: a > 0.
+        second: b >= 0.
+        power: m.
 
     Source: the DCT and DST as Fourier transforms of mirrored signals; Strang, SIAM Review 41 (1999).
 
@@ -129,6 +130,6 @@ def solve_screened(image: Tensor, boundary: Boundary, zeroth: float | Tensor, se
     symbol = 4 * torch.sin(math.pi / rows * k) ** 2 + 4 * torch.sin(math.pi / columns * m) ** 2
     # One image at a time: the rounding of a transform may depend on how many there are.
     spectra = [torch.fft.rfft2(one) for one in whole]
-    spectrum = torch.stack(spectra) / (zeroth + second * symbol)
+    spectrum = torch.stack(spectra) / (zeroth + second * symbol**power)
     solved = torch.stack([torch.fft.irfft2(one, s=(rows, columns)) for one in spectrum])
     return solved[..., :height, :width].contiguous()

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from mindl.calculus.boundary import Boundary, Periodic, Reflecting, Vanishing
-from mindl.calculus.operators import EVERYWHERE, Differences
+from mindl.calculus.boundary import Boundary, Periodic, Reflecting, Vanishing, solve_screened
+from mindl.calculus.operators import Diagonalised, Differences
 from mindl.core.arrays import Dual, Image
 from mindl.core.errors import InputError
 
 
 @dataclass(frozen=True)
-class Gradient(Differences):
+class Gradient(Differences, Diagonalised):
     r"""Forward differences on a grid of size h,
 
     .. math:: (\nabla u)_{i,j} = \tfrac1h (u_{i,j+1} - u_{i,j},\; u_{i+1,j} - u_{i,j}).
@@ -52,6 +52,8 @@ class Gradient(Differences):
     boundary: Boundary = field(default_factory=Reflecting)
     grid: float = 1.0
 
+    reach = 1
+
     def __post_init__(self) -> None:
         check_grid(self.grid, "Gradient")
 
@@ -64,9 +66,9 @@ class Gradient(Differences):
         return 4 if self.ties_to_zero else 2
 
     @property
-    def radius(self) -> int:  # type: ignore[override]
-        """1; a periodic image has no top and no bottom."""
-        return EVERYWHERE if isinstance(self.boundary, Periodic) else 1
+    def wraps(self) -> bool:  # type: ignore[override]
+        """A periodic image has no top and no bottom."""
+        return isinstance(self.boundary, Periodic)
 
     @property
     def ties_to_zero(self) -> bool:  # type: ignore[override]
@@ -132,13 +134,17 @@ class Gradient(Differences):
             out[..., -1, :] -= y
         return out if self.grid == 1 else out.div_(self.grid**2)
 
+    def solve(self, image: Image, zeroth: float, second: float) -> Image:
+        """By the cosine, Fourier or sine transform, as the boundary asks."""
+        return solve_screened(image, self.boundary, zeroth, second / self.grid**2)
+
     def norm_squared(self, height: int, width: int) -> float:
         """The exact largest eigenvalue of minus the Laplacian, rounded up."""
         return sum(map(self.boundary.largest_eigenvalue, (height, width))) * (1 + 1e-12) / self.grid**2
 
 
 @dataclass(frozen=True)
-class GradientPairs(Differences):
+class GradientPairs(Differences, Diagonalised):
     r"""The four gradients that forward and backward differences make, each a quarter:
 
     .. math:: \tfrac14 (\nabla_{++} u,\; \nabla_{+-} u,\; \nabla_{-+} u,\; \nabla_{--} u),
@@ -156,7 +162,7 @@ class GradientPairs(Differences):
     grid: float = 1.0
 
     components = 8
-    radius = 1
+    reach = 1
 
     def __post_init__(self) -> None:
         check_grid(self.grid, "GradientPairs")
@@ -193,6 +199,10 @@ class GradientPairs(Differences):
         """A quarter of minus the 5-point Laplacian."""
         result = Gradient(grid=self.grid).gram(image, out, scratch)
         return result * 0.25 if out is None else result.mul_(0.25)
+
+    def solve(self, image: Image, zeroth: float, second: float) -> Image:
+        """By the cosine transform."""
+        return Gradient(grid=self.grid).solve(image, zeroth, second / 4)
 
     def norm_squared(self, height: int, width: int) -> float:
         """The exact largest eigenvalue, rounded up."""

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from mindl.calculus.boundary import Boundary, Periodic, Reflecting
+from mindl.calculus.boundary import Boundary, Reflecting, solve_screened
 from mindl.calculus.gradient import Gradient, check_grid, describe
-from mindl.calculus.operators import EVERYWHERE, Operator
+from mindl.calculus.operators import Diagonalised, Operator
 from mindl.core.arrays import Dual, Image
 from mindl.core.errors import InputError
 
 
 @dataclass(frozen=True)
-class Polyharmonic(Operator):
+class Polyharmonic(Diagonalised):
     r"""An operator L with :math:`L^T L = (-\Delta)^m`, :math:`\Delta` the 5-point Laplacian:
 
     .. math:: L = \Delta^{m/2} \text{ for even } m, \qquad L = \nabla \Delta^{(m-1)/2} \text{ for odd } m.
@@ -58,9 +58,14 @@ class Polyharmonic(Operator):
         return self.gradient.components if self.order % 2 else 1
 
     @property
-    def radius(self) -> int:  # type: ignore[override]
+    def reach(self) -> int:  # type: ignore[override]
         """m."""
-        return EVERYWHERE if isinstance(self.boundary, Periodic) else self.order
+        return self.order
+
+    @property
+    def wraps(self) -> bool:  # type: ignore[override]
+        """As the gradient does."""
+        return self.gradient.wraps
 
     def _apply(self, image: Image, out: Tensor) -> Dual:
         image = self._minus_laplacian(image, self.order // 2)
@@ -84,6 +89,10 @@ class Polyharmonic(Operator):
         for _ in range(times):
             image = self.gradient.gram(image, torch.empty_like(image), scratch)
         return image
+
+    def solve(self, image: Image, zeroth: float, second: float) -> Image:
+        """By the cosine, Fourier or sine transform, as the boundary asks."""
+        return solve_screened(image, self.boundary, zeroth, second / self.grid ** (2 * self.order), self.order)
 
     def norm_squared(self, height: int, width: int) -> float:
         """The exact largest eigenvalue, rounded up."""
@@ -113,7 +122,7 @@ class Hessian(Operator):
     grid: float = 1.0
 
     components = 3
-    radius = 2
+    reach = 2
 
     def __post_init__(self) -> None:
         check_grid(self.grid, "Hessian")

@@ -21,13 +21,21 @@ EVERYWHERE = 1 << 30
 
 
 class Operator(ABC):
-    """A linear map L from images to fields; L^T L looks ``radius`` pixels far.
+    """A linear map L from images to fields.
+
+    L^T L looks ``reach`` pixels far, and around the image where it ``wraps``.
 
     Subclasses write ``_apply`` and ``_adjoint``, which fill a tensor; that makes L differentiable too.
     """
 
     components: int
-    radius: int
+    reach: int
+    wraps: bool = False
+
+    @property
+    def radius(self) -> int:
+        """How many rows of an image must be seen to know L^T L at one of them."""
+        return EVERYWHERE if self.wraps else self.reach
 
     def __call__(self, image: Image, out: Tensor | None = None) -> Dual:
         """L u. With ``out`` (no gradient may be asked for) the result is written there."""
@@ -50,6 +58,14 @@ class Operator(ABC):
     def norm_squared(self, height: int, width: int) -> float:
         """An upper bound of the largest eigenvalue of L^T L on images of this size."""
 
+    def field_shape(self, image: torch.Size) -> torch.Size:
+        """The shape of L u for an image of the given shape."""
+        return torch.Size((*image[:2], self.components, *image[2:]))
+
+    def image_shape(self, field: torch.Size) -> torch.Size:
+        """The shape of L^T p for a field of the given shape."""
+        return torch.Size((*field[:2], *field[3:]))
+
     @abstractmethod
     def _apply(self, image: Image, out: Tensor) -> Dual:
         """Fill ``out`` with L u."""
@@ -59,10 +75,10 @@ class Operator(ABC):
         """Fill ``out`` with L^T p."""
 
     def _new_field(self, image: Image) -> Dual:
-        return self._apply(image, image.new_empty(*image.shape[:2], self.components, *image.shape[2:]))
+        return self._apply(image, image.new_empty(self.field_shape(image.shape)))
 
     def _new_image(self, field: Dual) -> Image:
-        return self._adjoint(field, field.new_empty(*field.shape[:2], *field.shape[3:]))
+        return self._adjoint(field, field.new_empty(self.image_shape(field.shape)))
 
 
 class Differences(Operator):
@@ -75,6 +91,14 @@ class Differences(Operator):
     """
 
     ties_to_zero: bool = False
+
+
+class Diagonalised(Operator):
+    """An operator whose L^T L is diagonal in the Fourier basis of its boundary."""
+
+    @abstractmethod
+    def solve(self, image: Image, zeroth: float, second: float) -> Image:
+        """(zeroth + second L^T L)^-1 u, by the fast Fourier transform, for zeroth > 0 and second >= 0."""
 
 
 def followed(*tensors: object) -> bool:
@@ -122,15 +146,19 @@ def colours(height: int, width: int, radius: int, *, wraps: bool = False) -> Ite
             yield rows[:, None] & columns[None, :]
 
 
-def diagonal(matrix: Callable[[Image], Image], like: Image, radius: int, *, wraps: bool = False) -> Image:
-    """The diagonal of a symmetric matrix on images that looks ``radius`` pixels far, by probing.
+def probe(matrix: Map, like: Image, reach: int, *, wraps: bool = False) -> tuple[Image, Image]:
+    """The diagonal of a symmetric matrix on images that looks ``reach`` pixels far, and the row sums of |entries|.
 
-    A set of pixels that do not see each other is probed at once: (2 radius + 1)^2 products or fewer where
-    the image is small.
+    Pixels so far apart that no pixel sees two of them are probed at once: (2 reach + 1)^2 products.
+
+    >>> diagonal, sums = probe(lambda u: 4 * u, torch.zeros(1, 1, 2, 2), reach=0)
+    >>> float(diagonal.max()), float(sums.max())
+    (4.0, 4.0)
     """
-    result = torch.zeros_like(like)
+    diagonal, sums = torch.zeros_like(like), torch.zeros_like(like)
     height, width = like.shape[2:]
-    for members in colours(height, width, radius, wraps=wraps):
-        probe = members.to(like).expand_as(like)
-        result += torch.where(members.to(like.device), matrix(probe.contiguous()), 0)
-    return result
+    for members in colours(height, width, 2 * reach, wraps=wraps):
+        columns = matrix(members.to(like).expand_as(like).contiguous())
+        diagonal += torch.where(members.to(like.device), columns, 0)
+        sums += columns.abs()
+    return diagonal, sums

@@ -15,7 +15,9 @@ from torch import Tensor
 from mindl.core.errors import InputError
 
 Image = Float[Tensor, "batch channel height width"]
-Dual = Float[Tensor, "batch channel component height width"]
+Dual = Float[Tensor, "batch field_channel component height width"]
+Unknown = Float[Tensor, "batch block height width"]
+"""All that a model seeks, stacked along the channels: the image, and in some models further blocks."""
 Mask = Bool[Tensor, "mask_batch mask_channel height width"]
 PerImage = Float[Tensor, "batch"]
 PerImageFlag = Bool[Tensor, "batch"]

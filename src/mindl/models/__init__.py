@@ -4,14 +4,34 @@ from mindl.models.candidate import Candidate
 from mindl.models.certificate import (
     Certificate,
     DualWitness,
+    HarmonicCover,
     Supersolution,
     gap_map,
     midpoint,
     verify,
 )
-from mindl.models.data_terms import ConvexData, DataTerm, HalfSquared, KnownPixels
-from mindl.models.denoising import DENOISING, anisotropic_rof, rof, whittaker_tikhonov
-from mindl.models.inpainting import INPAINTING, harmonic_inpainting
+from mindl.models.data_terms import Absolute, Boxed, DataTerm, HalfSquared, KnownPixels
+from mindl.models.denoising import (
+    DENOISING,
+    anisotropic_rof,
+    charbonnier,
+    fourth_order_smoothing,
+    huber_rof,
+    perona_malik,
+    rof,
+    rotation_averaged_rof,
+    tv_l1,
+    whittaker_tikhonov,
+)
+from mindl.models.inpainting import (
+    INPAINTING,
+    biharmonic_inpainting,
+    harmonic_inpainting,
+    thin_plate_inpainting,
+    triharmonic_inpainting,
+    tv_inpainting,
+)
+from mindl.models.tgv import TotalGeneralisedVariation, tgv
 from mindl.models.variational import Variational
 from mindl.models.views import (
     Energy,
@@ -19,34 +39,56 @@ from mindl.models.views import (
     Local,
     Model,
     MonotoneSystem,
+    PolyharmonicSystem,
+    Quasilinear,
     SaddlePoint,
     SmoothEnergy,
+    SpectralSaddlePoint,
+    StronglyConvexSaddlePoint,
 )
 
 __all__ = [
     "DENOISING",
     "INPAINTING",
+    "Absolute",
+    "Boxed",
     "Candidate",
     "Certificate",
-    "ConvexData",
     "DataTerm",
     "DualWitness",
     "Energy",
     "HalfSquared",
+    "HarmonicCover",
     "KnownPixels",
     "LinearSystem",
     "Local",
     "Model",
     "MonotoneSystem",
+    "PolyharmonicSystem",
+    "Quasilinear",
     "SaddlePoint",
     "SmoothEnergy",
+    "SpectralSaddlePoint",
+    "StronglyConvexSaddlePoint",
     "Supersolution",
+    "TotalGeneralisedVariation",
     "Variational",
     "anisotropic_rof",
+    "biharmonic_inpainting",
+    "charbonnier",
+    "fourth_order_smoothing",
     "gap_map",
     "harmonic_inpainting",
+    "huber_rof",
     "midpoint",
+    "perona_malik",
     "rof",
+    "rotation_averaged_rof",
+    "tgv",
+    "thin_plate_inpainting",
+    "triharmonic_inpainting",
+    "tv_inpainting",
+    "tv_l1",
     "verify",
     "whittaker_tikhonov",
 ]

@@ -19,6 +19,9 @@ A witness may bring an image v of its own: |u - u*| <= |u - v| + (the bound of v
 
 *Linear systems*: the true residual r = b - A u, and with the modulus mu: |u - u*| <= |r| / mu.
 *Monotone systems*: if A v >= |r| then |u - u*| <= v, pixel by pixel.
+*Powers of the Laplacian* around known pixels: if H w >= 1 then |u - u*| <= (max w)^m |r|.
+*Convex models without a modulus* (L1 data, inpainting by total variation): the gap, computed with the box in
+which the minimisers lie, bounds E(u) - E*; no distance follows.
 *Smooth energies*: |u - u*| <= |grad E(u)| / mu.
 *Other energies*: the gradient is reported, and nothing is proved.
 """
@@ -36,7 +39,16 @@ from torch import Tensor
 from mindl.core.arrays import GREY_LEVELS, Dual, Image, PerImage, check_image
 from mindl.core.errors import InputError
 from mindl.core.reduce import inner, largest, norm, total
-from mindl.models.views import Energy, LinearSystem, Local, Model, MonotoneSystem, SaddlePoint, SmoothEnergy
+from mindl.models.views import (
+    Energy,
+    LinearSystem,
+    Local,
+    Model,
+    MonotoneSystem,
+    PolyharmonicSystem,
+    SaddlePoint,
+    SmoothEnergy,
+)
 
 EPSILON = torch.finfo(torch.float64).eps
 STRIP = 1 << 18
@@ -58,7 +70,14 @@ class Supersolution:
     values: Image
 
 
-Witness = DualWitness | Supersolution
+@dataclass(frozen=True, eq=False)
+class HarmonicCover:
+    """A vector w with H w >= 1, H the harmonic system of the same known pixels: it bounds inverse powers of H."""
+
+    values: Image
+
+
+Witness = DualWitness | Supersolution | HarmonicCover
 E = TypeVar("E", bound=Energy)
 
 
@@ -127,24 +146,21 @@ def verify(model: Model, image: Image, witness: Witness | None = None) -> Certif
     tensor([1.], dtype=torch.float64)
     """
     check_image(image, "verify(image)")
-    if model.image_shape is not None and image.shape != model.image_shape:
-        raise InputError(
-            f"verify(image) needs the data's shape {tuple(model.image_shape)}, got {tuple(image.shape)}."
-        )
+    image = model.lift(image)
     view = proving_view(model)
     if isinstance(view, SaddlePoint):
-        if isinstance(witness, Supersolution):
+        if isinstance(witness, Supersolution | HarmonicCover):
             raise InputError(f"{model.title} is a saddle point: its witness is a DualWitness.")
-        components = view.operator(image[:1, :1, :1, :1]).shape[2]
-        field = torch.Size((*image.shape[:2], components, *image.shape[2:]))
+        field = view.operator.field_shape(image.shape)
         if witness is None:
             witness = DualWitness(image.new_zeros(field))
         _check_witness("dual", witness.dual, field)
         _check_witness("image", witness.image, image.shape)
         return _saddle_point(view, image, witness)
     if isinstance(view, LinearSystem):
-        if isinstance(witness, DualWitness):
-            raise InputError(f"{model.title} is a linear system: its witness is a Supersolution.")
+        wanted = HarmonicCover if isinstance(view, PolyharmonicSystem) else Supersolution
+        if witness is not None and not isinstance(witness, wanted):
+            raise InputError(f"{model.title} is a linear system: its witness is a {wanted.__name__}.")
         _check_witness("values", None if witness is None else witness.values, image.shape)
         return _linear_system(view, image, witness)
     return _energy(view, image)
@@ -170,10 +186,11 @@ def proving_view(model: Model) -> Energy:
 
 def midpoint(model: Model, image: Image, dual: Dual) -> Image:
     """(u + u_p) / 2, whose proved distance is ``Certificate.midpoint_rms`` (before it is rounded to its type)."""
-    result = torch.empty_like(image)
-    for part, rows, inside in strips(model.view(SaddlePoint), image):
+    view = model.view(SaddlePoint)
+    result = torch.empty_like(view.image_of(image))
+    for part, rows, inside in strips(view, image):
         u_p = part.primal_of(part.feasible(dual[..., rows, :].double()))
-        middle = (image[..., rows, :].double() + u_p) / 2
+        middle = (part.image_of(image[..., rows, :]).double() + u_p) / 2
         result[..., rows, :][..., inside, :] = middle[..., inside, :].to(image.dtype)
     return result
 
@@ -198,16 +215,18 @@ def _saddle_point(view: SaddlePoint, image: Image, witness: DualWitness) -> Cert
             cast(Tensor, other.to_image) + other.distance, cast(Tensor, other.to_midpoint) + other.midpoint
         )
         distance = torch.minimum(distance, through)
-    distance = torch.where(torch.isfinite(scale), distance, torch.inf)
-    maximum = torch.minimum(distance, _range_bound(view, image)) * GREY_LEVELS
+    legal = view.admissible(image)
+    distance = torch.where(torch.isfinite(scale) & legal, distance, torch.inf)
+    picture = view.image_of(image)
+    maximum = torch.minimum(distance, _range_bound(view, picture)) * GREY_LEVELS
     return Certificate(
         kind="duality gap",
-        bound=own.gap,
+        bound=torch.where(legal, own.gap, torch.inf),
         scale=scale,
-        rms=torch.minimum(_grey_rms(distance, image), maximum),
+        rms=torch.minimum(_grey_rms(distance, picture), maximum),
         maximum=maximum,
-        rigorous=view.modulus > 0,
-        midpoint_rms=_grey_rms(own.midpoint, image),
+        rigorous=True,
+        midpoint_rms=_grey_rms(own.midpoint, picture),
         witness=witness,
     )
 
@@ -226,7 +245,8 @@ class _Pair:
     @staticmethod
     def of(view: SaddlePoint, image: Image, dual: Dual, reference: Image | None) -> _Pair:
         zero = torch.zeros(image.shape[0], dtype=torch.float64, device=image.device)
-        energy = field = data = dual_squared = size_squared = to_image = to_midpoint = zero
+        energy = field = data = dual_squared = size_squared = to_image = to_midpoint = loose = zero
+        stiffness = max(view.operator.norm_squared(*image.shape[2:]) ** 0.5, 1.0)
         for part, rows, inside in strips(view, image):
             u = image[..., rows, :].double()
             p = part.feasible(dual[..., rows, :].double())
@@ -235,20 +255,24 @@ class _Pair:
             penalty, misfit = part.energy_density(u)
             energy = energy + total(penalty[..., inside, :]) + total(misfit[..., inside, :])
             dual_squared = dual_squared + inner(p[..., inside, :], p[..., inside, :])
+            loose = loose + part.looseness(u[..., inside, :], p[..., inside, :])
             if reference is not None:
-                away = (reference[..., rows, :].double() - u)[..., inside, :]
+                v, u_p = part.image_of(u), part.primal_of(p)
+                away = (view.image_of(reference)[..., rows, :].double() - v)[..., inside, :]
                 to_image = to_image + inner(away, away)
-                away = away + (u - part.primal_of(p))[..., inside, :] / 2
+                away = away + (v - u_p)[..., inside, :] / 2
                 to_midpoint = to_midpoint + inner(away, away)
-                size_squared = size_squared + inner(u[..., inside, :], u[..., inside, :])
+                size_squared = size_squared + inner(v[..., inside, :], v[..., inside, :])
         mu = view.modulus
-        # Every term is computed with a relative error of a few units, the difference u - f - div p with at most
-        # four units of each summand. Both are proportional to what is not zero, so that a constant image, of
+        # Every term is computed with a relative error of a few units, the difference u - f + K^T p with a few
+        # units of each summand. Both are proportional to what is not zero, so that a constant image, of
         # energy 0, keeps a gap of exactly 0.
-        slip = 4 * EPSILON * ((2 * energy).sqrt() + 4 * dual_squared.sqrt())
+        slip = 4 * EPSILON * ((2 * energy).sqrt() + max(4.0, 1.5 * stiffness) * dual_squared.sqrt())
         squared = 2 * data / mu if mu > 0 else torch.full_like(data, torch.inf)
         gap = (field.clamp(min=0) + data) * (1 + 64 * EPSILON) + 16 * EPSILON * energy
-        gap = gap + max(mu, 1.0) * ((2 * data).sqrt() * slip + slip * slip / 2)
+        if mu > 0:
+            gap = gap + max(mu, 1.0) * ((2 * data).sqrt() * slip + slip * slip / 2)
+        gap = gap + 64 * EPSILON * stiffness * loose
         # With moduli mu of D and 1 / mu of D* the sums above hold for G / mu.
         gap_scaled = gap / mu if mu > 0 else torch.full_like(gap, torch.inf)
         rest = (4 * gap_scaled - squared).clamp(min=0) if mu > 0 else gap_scaled
@@ -265,13 +289,13 @@ class _Pair:
 def _range_bound(view: SaddlePoint, image: Image) -> PerImage:
     """The true solution stays within the range of the data, so no pixel is farther than the range's ends."""
     between = view.data_range()
-    if between is None:
+    if between is None or not view.modulus:
         return torch.full((image.shape[0],), torch.inf, dtype=torch.float64, device=image.device)
     low, high = between
     return torch.maximum(largest(image - low), largest(high - image)) * (1 + 8 * torch.finfo(image.dtype).eps)
 
 
-def _linear_system(view: LinearSystem, image: Image, witness: Supersolution | None) -> Certificate:
+def _linear_system(view: LinearSystem, image: Image, witness: Supersolution | HarmonicCover | None) -> Certificate:
     energy = squared = peak = torch.zeros(image.shape[0], dtype=torch.float64, device=image.device)
     margin = torch.full_like(energy, torch.inf)
     values = None if witness is None else witness.values
@@ -284,8 +308,9 @@ def _linear_system(view: LinearSystem, image: Image, witness: Supersolution | No
         squared = squared + inner(residual, residual)
         peak = torch.maximum(peak, largest(residual))
         if values is not None:
-            covered = part.apply(values[..., rows, :].double())[..., inside, :]
-            slack = covered - residual
+            matrix, wanted = _covers(part, residual)
+            covered = matrix.apply(values[..., rows, :].double())[..., inside, :]
+            slack = covered - wanted
             if part.free is not None:
                 slack = torch.where(part.free[..., inside, :], slack, torch.inf)
             margin = torch.minimum(margin, -largest(-slack))
@@ -293,6 +318,12 @@ def _linear_system(view: LinearSystem, image: Image, witness: Supersolution | No
     residual_norm = squared.sqrt() * (1 + 64 * EPSILON) + slip
     distance = residual_norm / view.modulus if view.modulus > 0 else torch.full_like(energy, torch.inf)
     maximum = distance
+    if isinstance(view, PolyharmonicSystem) and values is not None:
+        height = largest(values)
+        holds = margin >= product_rounding(view.harmonic, height)
+        proved = residual_norm * view.inverse_bound(height) * (1 + 64 * EPSILON)
+        distance = torch.where(holds, torch.minimum(distance, proved), distance)
+        maximum = distance
     if isinstance(view, MonotoneSystem):
         if math.isfinite(view.inverse_bound):
             maximum = torch.minimum(maximum, (peak + slip) * view.inverse_bound)
@@ -312,6 +343,11 @@ def _linear_system(view: LinearSystem, image: Image, witness: Supersolution | No
         rigorous=True,
         witness=witness,
     )
+
+
+def _covers(view: LinearSystem, residual: Image) -> tuple[LinearSystem, float | Image]:
+    """What a witness v must cover: A v >= |r|, or H w >= 1."""
+    return (view.harmonic, 1.0) if isinstance(view, PolyharmonicSystem) else (view, residual)
 
 
 def residual_rounding(view: LinearSystem, energy: PerImage) -> PerImage:
@@ -373,6 +409,9 @@ def strips(view: E, image: Image) -> Iterator[tuple[E, slice, slice]]:
     local: object = view
     if not isinstance(local, Local):
         yield view, slice(0, height), slice(0, height)
+        return
+    if local.radius >= height:  # it sees the whole image from everywhere
+        yield cast(E, local.crop(0, height, torch.float64)), slice(0, height), slice(0, height)
         return
     rows = max(1, STRIP // (image.shape[1] * width))
     for seen, inside, _ in cut(height, rows, local.radius):

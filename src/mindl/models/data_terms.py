@@ -3,11 +3,14 @@ r"""Data terms D(u; f): how the answer is tied to the given image."""
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, field
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
 
+from mindl.calculus.operators import followed
 from mindl.core.arrays import Image, Mask, PerImageFlag, check_image
 from mindl.core.errors import MaskError
 from mindl.core.reduce import total
@@ -15,37 +18,42 @@ from mindl.core.reduce import total
 
 @dataclass(frozen=True, eq=False)
 class DataTerm(ABC):
-    """Ties the unknown u to the data f."""
+    """Ties the unknown u to the data f: a convex density with a proximal map and a conjugate, and constraints."""
 
     data: Image
 
+    modulus: ClassVar[float] = 0.0
+    """mu where the term is mu / 2 |u - f|^2; 0 for every other term, of which no distance follows."""
+    smooth: ClassVar[bool] = True
+    """Whether the density has a Lipschitz continuous derivative."""
+
     @property
-    @abstractmethod
     def free(self) -> Mask | None:
         """The pixels that the term leaves free; None: it fixes none."""
+        return None
 
-    @abstractmethod
     def start(self) -> Image:
-        """Where a solver begins when it is told nothing else."""
+        """Where a solver begins when it is told nothing else: the data."""
+        return self.data
 
-    @abstractmethod
     def admissible(self, image: Image) -> PerImageFlag:
-        """Which images satisfy the term's hard constraints."""
+        """Which images satisfy the term's hard constraints (by default all)."""
+        return torch.ones(image.shape[0], dtype=torch.bool, device=image.device)
 
-    @abstractmethod
     def project(self, image: Image) -> Image:
-        """The nearest admissible image."""
+        """The nearest admissible image (by default the image itself)."""
+        return image
 
-    @abstractmethod
     def crop(self, top: int, bottom: int, dtype: torch.dtype | None) -> DataTerm:
-        """The same term on the rows [top, bottom)."""
+        """The same term on the rows [top, bottom); what belongs to the whole image, as its box, stays."""
+        return self._with(data=self.data[..., top:bottom, :].to(dtype or self.data.dtype))
 
-
-class ConvexData(DataTerm):
-    """A convex term with a proximal map, and a finite conjugate."""
-
-    modulus: float
-    """mu where the term is mu / 2 |u - f|^2; 0 for every other term, of which no distance follows."""
+    def _with(self, **parts: Tensor) -> Self:
+        """A copy with other tensors, past the checks: the whole passed them already."""
+        part = copy(self)
+        for name, value in parts.items():
+            object.__setattr__(part, name, value)
+        return part
 
     @abstractmethod
     def value(self, image: Image) -> Image:
@@ -53,7 +61,7 @@ class ConvexData(DataTerm):
 
     @abstractmethod
     def gradient(self, image: Image) -> Image:
-        """Derivative of the density."""
+        """A derivative of the density."""
 
     @abstractmethod
     def proximal(self, image: Image, step_size: float, out: Tensor | None = None) -> Image:
@@ -69,34 +77,28 @@ class ConvexData(DataTerm):
 
 
 @dataclass(frozen=True, eq=False)
-class HalfSquared(ConvexData):
+class Boxed(DataTerm):
+    """A term whose conjugate is finite only because u is sought in a box, the range of each channel's data.
+
+    Where L consists of differences, a minimiser lies there anyway.
+    """
+
+    low: Tensor = field(init=False, repr=False)
+    high: Tensor = field(init=False, repr=False)
+
+    def including_zero(self) -> Self:
+        """The box widened to 0, for images that vanish outside."""
+        return self._with(low=self.low.clamp(max=0), high=self.high.clamp(min=0))
+
+
+@dataclass(frozen=True, eq=False)
+class HalfSquared(DataTerm):
     r""":math:`D(u) = \tfrac12 |u - f|^2`: Gaussian noise. Strongly convex with modulus 1."""
 
     modulus = 1.0
 
     def __post_init__(self) -> None:
         check_image(self.data, "HalfSquared(data)")
-
-    @property
-    def free(self) -> Mask | None:
-        """All pixels are free."""
-        return None
-
-    def start(self) -> Image:
-        """The data."""
-        return self.data
-
-    def admissible(self, image: Image) -> PerImageFlag:
-        """All images are."""
-        return torch.ones(image.shape[0], dtype=torch.bool, device=image.device)
-
-    def project(self, image: Image) -> Image:
-        """The image itself."""
-        return image
-
-    def crop(self, top: int, bottom: int, dtype: torch.dtype | None) -> HalfSquared:
-        """The term on the rows [top, bottom)."""
-        return HalfSquared(self.data[..., top:bottom, :].to(dtype or self.data.dtype))
 
     def value(self, image: Image) -> Image:
         """(u - f)^2 / 2."""
@@ -124,10 +126,63 @@ class HalfSquared(ConvexData):
 
 
 @dataclass(frozen=True, eq=False)
-class KnownPixels(DataTerm):
+class Absolute(Boxed):
+    r""":math:`D(u) = |u - f|_1`: impulse noise. Convex, not strictly.
+
+    Its conjugate is finite for |r| <= 1 only, where almost no dual field lies. Minimisers stay between the
+    smallest and the largest datum a, b of each channel, and there
+    :math:`\sup_{a \le u \le b} r u - |u - f|` is finite for every r: the box makes a useful gap.
+
+    Source: Nikolova, J. Math. Imaging Vis. 20 (2004).
+    """
+
+    smooth = False
+
+    def __post_init__(self) -> None:
+        check_image(self.data, "Absolute(data)")
+        object.__setattr__(self, "low", self.data.amin(dim=(2, 3), keepdim=True))
+        object.__setattr__(self, "high", self.data.amax(dim=(2, 3), keepdim=True))
+
+    def value(self, image: Image) -> Image:
+        """|u - f|."""
+        return (image - self.data).abs()
+
+    def gradient(self, image: Image) -> Image:
+        """The sign of u - f: a subgradient, 0 at the kink."""
+        return (image - self.data).sign()
+
+    def proximal(self, image: Image, step_size: float, out: Tensor | None = None) -> Image:
+        """f plus u - f shrunk by the step, within the box."""
+        out = torch.empty_like(image) if out is None and not followed(image, self.data) else out
+        if out is None:
+            moved = image - self.data
+            shrunk = moved - moved.clamp(-step_size, step_size)
+            return torch.minimum(torch.maximum(shrunk + self.data, self.low), self.high)
+        torch.sub(image, self.data, out=out)
+        out -= out.clamp(-step_size, step_size)
+        out += self.data
+        return torch.minimum(torch.maximum(out, self.low, out=out), self.high, out=out)
+
+    def conjugate_gradient(self, slope: Image) -> Image:
+        """f for |r| <= 1, else the end of the box."""
+        return torch.where(slope > 1, self.high, torch.where(slope < -1, self.low, self.data))
+
+    def fenchel_young(self, image: Image, slope: Image) -> Image:
+        """(1 - r) d+ + (1 + r) d- for |r| <= 1, d = u - f; beyond, (|r| - 1) times the way to the box's end."""
+        away, inner = image - self.data, slope.clamp(-1, 1)
+        near = (1 - inner) * away.clamp(min=0) + (1 + inner) * (-away).clamp(min=0)
+        return (
+            near + (slope - 1).clamp(min=0) * (self.high - image) + (-slope - 1).clamp(min=0) * (image - self.low)
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class KnownPixels(Boxed):
     """u = f where ``mask`` is true (known); nothing is asked elsewhere.
 
     ``mask`` broadcasts: (1 or batch, 1 or channel, height, width). Unknown pixels of ``data`` are ignored.
+    Where L consists of differences, a solution stays between the smallest and the largest known value of each
+    channel, and that box makes the conjugate finite.
 
     Raises:
         MaskError: no boolean or 0/1 tensor, another size, or a channel without a known pixel.
@@ -138,9 +193,11 @@ class KnownPixels(DataTerm):
     def __post_init__(self) -> None:
         mask = as_mask(self.mask, self.data)
         # What is behind the mask may be anything, also NaN: it never enters a computation.
-        data = torch.where(mask, self.data, 0)
-        object.__setattr__(self, "data", check_image(data, "KnownPixels(data)"))
+        data = check_image(torch.where(mask, self.data, 0), "KnownPixels(data)")
+        object.__setattr__(self, "data", data)
         object.__setattr__(self, "mask", mask)
+        object.__setattr__(self, "low", torch.where(mask, data, torch.inf).amin(dim=(2, 3), keepdim=True))
+        object.__setattr__(self, "high", torch.where(mask, data, -torch.inf).amax(dim=(2, 3), keepdim=True))
 
     @property
     def free(self) -> Mask:
@@ -162,12 +219,35 @@ class KnownPixels(DataTerm):
         """The image with the known pixels put back."""
         return torch.where(self.mask, self.data, image)
 
-    def crop(self, top: int, bottom: int, dtype: torch.dtype | None) -> KnownPixels:
+    def crop(self, top: int, bottom: int, dtype: torch.dtype | None) -> DataTerm:
         """The term on the rows [top, bottom), which may hold no known pixel at all."""
-        part = object.__new__(KnownPixels)  # past the checks: the whole passed them already
-        object.__setattr__(part, "data", self.data[..., top:bottom, :].to(dtype or self.data.dtype))
-        object.__setattr__(part, "mask", self.mask[..., top:bottom, :])
-        return part
+        rows = self.data[..., top:bottom, :].to(dtype or self.data.dtype)
+        return self._with(data=rows, mask=self.mask[..., top:bottom, :])
+
+    def value(self, image: Image) -> Image:
+        """0."""
+        return torch.zeros_like(image)
+
+    def gradient(self, image: Image) -> Image:
+        """0."""
+        return torch.zeros_like(image)
+
+    def proximal(self, image: Image, step_size: float, out: Tensor | None = None) -> Image:
+        """The known pixels put back, the others within the box."""
+        out = torch.empty_like(image) if out is None and not followed(image, self.data) else out
+        if out is None:
+            return self.project(torch.minimum(torch.maximum(image, self.low), self.high))
+        torch.minimum(torch.maximum(image, self.low, out=out), self.high, out=out)
+        return torch.where(self.mask, self.data, out, out=out)
+
+    def conjugate_gradient(self, slope: Image) -> Image:
+        """The data where known, elsewhere the end of the box."""
+        return self.project(torch.where(slope > 0, self.high, self.low))
+
+    def fenchel_young(self, image: Image, slope: Image) -> Image:
+        """|r| times the way to the box's end at the free pixels; 0 at the known ones, where u = f."""
+        way = slope.clamp(min=0) * (self.high - image) + (-slope).clamp(min=0) * (image - self.low)
+        return torch.where(self.mask, 0, way)
 
 
 def as_mask(mask: object, data: Image) -> Mask:

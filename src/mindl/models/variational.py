@@ -5,7 +5,7 @@ r"""One formula for most models of the field, and the views that follow from its
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import cast
 
@@ -15,25 +15,33 @@ from torch import Tensor
 from mindl.calculus import (
     ConvexPenaliser,
     Coupling,
+    Diagonalised,
     Differences,
+    Gradient,
+    GradientPairs,
     Joint,
     Operator,
     Penaliser,
+    Polyharmonic,
     Quadratic,
     SmoothPenaliser,
 )
 from mindl.core.arrays import Dual, Image, PerImage, PerImageFlag, Weight, check_weight, per_image
 from mindl.core.errors import ViewError
-from mindl.core.reduce import total
-from mindl.models.data_terms import ConvexData, DataTerm, HalfSquared, KnownPixels
+from mindl.core.reduce import largest, total
+from mindl.models.data_terms import Boxed, DataTerm, HalfSquared, KnownPixels
 from mindl.models.views import (
     Energy,
     LinearSystem,
     Local,
     Model,
     MonotoneSystem,
+    PolyharmonicSystem,
+    Quasilinear,
     SaddlePoint,
     SmoothEnergy,
+    SpectralSaddlePoint,
+    StronglyConvexSaddlePoint,
     V,
 )
 
@@ -68,6 +76,9 @@ class Variational(Energy, Local):
 
     def __post_init__(self) -> None:
         check_weight(self.weight, self.data_term.data, self.name)
+        ties = isinstance(self.operator, Differences) and self.operator.ties_to_zero
+        if ties and isinstance(self.data_term, Boxed):
+            object.__setattr__(self, "data_term", self.data_term.including_zero())
 
     @property
     def title(self) -> str:
@@ -86,9 +97,7 @@ class Variational(Energy, Local):
 
     def energy(self, image: Image) -> PerImage:
         """E(u) in float64; infinite where a known pixel is changed."""
-        values = total(self.weighted_penalty(image))
-        if isinstance(self.data_term, ConvexData):
-            values = values + total(self.data_term.value(image))
+        values = total(self.weighted_penalty(image)) + total(self.data_term.value(image))
         return torch.where(self.admissible(image), values, torch.inf)
 
     def weighted_penalty(self, image: Image) -> Tensor:
@@ -145,6 +154,8 @@ class Variational(Energy, Local):
 def _not_smooth(model: Variational) -> str | None:
     if not isinstance(model.penaliser, SmoothPenaliser):
         return f"its penaliser {type(model.penaliser).__name__} has a kink at 0"
+    if not model.data_term.smooth:
+        return f"its data term {type(model.data_term).__name__} has a kink"
     return None
 
 
@@ -162,11 +173,32 @@ def _not_monotone(model: Variational) -> str | None:
     return _not_linear(model)
 
 
+def _not_polyharmonic(model: Variational) -> str | None:
+    if not isinstance(model.operator, Polyharmonic) or not isinstance(model.data_term, KnownPixels):
+        return "it is no inpainting by a power of the Laplacian"
+    return _not_linear(model)
+
+
+def _not_strongly_convex(model: Variational) -> str | None:
+    if not model.data_term.modulus:
+        return f"its data term {type(model.data_term).__name__} is not strongly convex"
+    return _no_saddle_point(model)
+
+
+def _not_spectral(model: Variational) -> str | None:
+    if not isinstance(model.operator, Diagonalised):
+        return f"no fast transform makes its operator {type(model.operator).__name__} diagonal"
+    return _not_strongly_convex(model)
+
+
 def _no_saddle_point(model: Variational) -> str | None:
     if not isinstance(model.penaliser, ConvexPenaliser):
         return f"its penaliser {type(model.penaliser).__name__} is not convex"
-    if not isinstance(model.data_term, ConvexData):
-        return f"with {type(model.data_term).__name__} the duality gap of almost every dual field is infinite"
+    if isinstance(model.data_term, Boxed) and not isinstance(model.operator, Differences):
+        return (
+            f"with {type(model.operator).__name__} a solution may leave the range of the data, so that the "
+            "duality gap of almost every dual field is infinite"
+        )
     return None
 
 
@@ -217,9 +249,9 @@ class _Smooth(_View, SmoothEnergy):
         slope = model.operator(image)
         if not isinstance(penaliser, Quadratic):
             size = model.coupling.magnitude(slope)
-            slope = penaliser.diffusivity(size * size) * slope
+            slope = model.coupling.spread(penaliser.diffusivity(size * size)) * slope
         gradient = per_image(model.weight, image) * model.operator.adjoint(slope)
-        if isinstance(model.data_term, ConvexData):
+        if model.data_term.modulus:
             gradient = gradient + model.data_term.gradient(image)
         return self._free_only(gradient)
 
@@ -239,12 +271,12 @@ class _Smooth(_View, SmoothEnergy):
         smooth = cast(SmoothPenaliser, self.model.penaliser)
         worst = min(smooth.smallest_slope, 0.0) * self._spectral_bound
         if isinstance(worst, Tensor):
-            worst = float(worst.min())
+            worst = float(worst.detach().min())
         return max(self._data_modulus + worst, 0.0)
 
     @property
     def _data_modulus(self) -> float:
-        return self.model.data_term.modulus if isinstance(self.model.data_term, ConvexData) else 0.0
+        return self.model.data_term.modulus
 
 
 class _Linear(_Smooth, LinearSystem):
@@ -271,6 +303,28 @@ class _Linear(_Smooth, LinearSystem):
     def free(self) -> Tensor | None:
         return self.model.data_term.free
 
+    @property
+    def reach(self) -> int:
+        return self.model.operator.reach
+
+    @property
+    def wraps(self) -> bool:
+        return self.model.operator.wraps
+
+    @property
+    def pattern(self) -> tuple[int, int]:
+        shape = (1, 1) if self.free is None else self.free.shape[:2]
+        weights = self.model.weight.shape[0] if isinstance(self.model.weight, Tensor) else 1
+        return max(shape[0], weights), shape[1]
+
+    def colours(self, height: int, width: int) -> Iterator[Tensor]:
+        # The 5-point Laplacian couples red pixels with black ones only, unless an odd image closes on itself.
+        odd = self.wraps and (height % 2 or width % 2)
+        if not isinstance(self.model.operator, Gradient | GradientPairs) or odd:
+            return super().colours(height, width)
+        red = (torch.arange(height)[:, None] + torch.arange(width)) % 2 == 0
+        return iter((red, ~red))
+
 
 class _Monotone(_Linear, MonotoneSystem):
     """The same where L consists of differences: A is an M-matrix."""
@@ -281,6 +335,22 @@ class _Monotone(_Linear, MonotoneSystem):
         return 1 / self._data_modulus if self._data_modulus else float("inf")
 
 
+class _Polyharmonic(_Linear, PolyharmonicSystem):
+    """Known pixels and L^T L = (-Laplacian)^m."""
+
+    @property
+    def order(self) -> int:
+        return cast(Polyharmonic, self.model.operator).order
+
+    @property
+    def harmonic(self) -> MonotoneSystem:
+        operator = cast(Polyharmonic, self.model.operator).gradient
+        return _Monotone(replace(self.model, operator=operator, weight=1.0))
+
+    def inverse_bound(self, height: PerImage) -> PerImage:
+        return height**self.order / torch.as_tensor(self.model.weight, dtype=height.dtype).flatten()
+
+
 class _Saddle(_View, SaddlePoint):
     """D and psi convex: the dual side comes from the data term and the penaliser."""
 
@@ -289,8 +359,8 @@ class _Saddle(_View, SaddlePoint):
         return self.model.operator
 
     @property
-    def _data(self) -> ConvexData:
-        return cast(ConvexData, self.model.data_term)
+    def _data(self) -> DataTerm:
+        return self.model.data_term
 
     @property
     def _psi(self) -> ConvexPenaliser:
@@ -330,17 +400,78 @@ class _Saddle(_View, SaddlePoint):
     def energy_density(self, image: Image) -> tuple[Tensor, Image]:
         return self.model.weighted_penalty(image), self._data.value(image)
 
+    def looseness(self, image: Image, dual: Dual) -> PerImage:
+        if not isinstance(self._data, Boxed):
+            return super().looseness(image, dual)
+        # A linear term <r, v - u> with v and u within the box: what rounds r = -K^T p counts that often.
+        reach = torch.maximum(self._data.low.abs(), self._data.high.abs()).double().flatten(1).amax(dim=1)
+        return total(dual.abs()) * (torch.maximum(reach, largest(image.abs())))
+
     def data_range(self) -> tuple[Tensor, Tensor] | None:
         if not isinstance(self.operator, Differences) or not isinstance(self._data, HalfSquared):
             return None
-        data = self._data.data.flatten(2)
-        return data.amin(dim=2)[..., None, None], data.amax(dim=2)[..., None, None]
+        low, high = self._data.data.amin(dim=(2, 3), keepdim=True), self._data.data.amax(dim=(2, 3), keepdim=True)
+        return (low.clamp(max=0), high.clamp(min=0)) if self.operator.ties_to_zero else (low, high)
+
+
+class _StrongSaddle(_Saddle, StronglyConvexSaddlePoint):
+    """A strongly convex data term."""
+
+
+class _SpectralSaddle(_StrongSaddle, SpectralSaddlePoint):
+    """An operator with a fast transform."""
+
+    def solve_normal(self, image: Image, zeroth: float, second: float) -> Image:
+        return cast(Diagonalised, self.model.operator).solve(image, zeroth, second)
+
+
+class _Frozen(_Linear):
+    """The linear system whose diffusivities, one for each group of the field, were taken at some image."""
+
+    def __init__(self, model: Variational, diffusivity: Tensor) -> None:
+        super().__init__(model)
+        object.__setattr__(self, "diffusivity", diffusivity)
+
+    diffusivity: Tensor
+
+    def apply(self, direction: Image, out: Tensor | None = None, scratch: Tensor | None = None) -> Image:
+        operator = self.model.operator
+        image = operator.adjoint(operator(direction) * self.diffusivity)
+        image = per_image(self.model.weight, image) * image
+        if self._data_modulus:
+            image = image + direction * self._data_modulus
+        image = self._free_only(image)
+        return image if out is None else out.copy_(image)
+
+    def gradient(self, image: Image) -> Image:
+        lifted = image - self.model.data_term.data if self._data_modulus else image
+        operator = self.model.operator
+        slope = operator.adjoint(operator(image) * self.diffusivity)
+        return self._free_only(per_image(self.model.weight, image) * slope + self._data_modulus * lifted)
+
+    @property
+    def pattern(self) -> tuple[int, int]:
+        return self.diffusivity.shape[0], self.diffusivity.shape[1]
+
+
+class _Quasilinear(_Smooth, Quasilinear):
+    """A(u) = D'' + w L^T g(|L u|^2) L."""
+
+    def frozen(self, image: Image) -> LinearSystem:
+        model = self.model
+        size = model.coupling.magnitude(model.operator(image))
+        g = cast(SmoothPenaliser, model.penaliser).diffusivity(size * size)
+        return _Frozen(model, model.coupling.spread(g))
 
 
 _VIEWS: dict[type[Model], tuple[Callable[[Variational], str | None], Callable[[Variational], Model]]] = {
     MonotoneSystem: (_not_monotone, _Monotone),
+    PolyharmonicSystem: (_not_polyharmonic, _Polyharmonic),
     LinearSystem: (_not_linear, _Linear),
+    Quasilinear: (_not_smooth, _Quasilinear),
     SmoothEnergy: (_not_smooth, _Smooth),
+    SpectralSaddlePoint: (_not_spectral, _SpectralSaddle),
+    StronglyConvexSaddlePoint: (_not_strongly_convex, _StrongSaddle),
     SaddlePoint: (_no_saddle_point, _Saddle),
 }
 """Strongest first: each view, what a model may lack for it, and how it is built."""

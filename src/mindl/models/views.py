@@ -3,9 +3,13 @@ r"""The views of a model: what a solver may ask of it.
     Model
     └── Energy           energy(u), a safe (sub)gradient
         ├── SmoothEnergy     gradient, Lipschitz constant, modulus of strong convexity
+        │   ├── Quasilinear      the gradient is A(u) u - b
         │   └── LinearSystem     A d, right-hand side
-        │       └── MonotoneSystem   A is an M-matrix: maximum errors can be proved
+        │       ├── MonotoneSystem       A is an M-matrix: maximum errors can be proved
+        │       └── PolyharmonicSystem   A is a power of the Laplacian: errors in the mean can be proved
         └── SaddlePoint      K, proximal maps of both sides, a duality gap that is a sum of terms >= 0
+            └── StronglyConvexSaddlePoint   the dual problem is smooth
+                └── SpectralSaddlePoint         K^T K is inverted by a fast transform
 
 A view is a type. A solver declares the one it accepts; ``model.view(kind)`` returns it or explains why the
 model does not have it. A model of one's own subclasses ``Energy`` and writes ``energy(u)``.
@@ -14,12 +18,14 @@ model does not have it. A model of one's own subclasses ``Energy`` and writes ``
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from mindl.calculus import Operator
+from mindl.calculus.operators import colours
 from mindl.core.arrays import Dual, Image, PerImage, PerImageFlag
 from mindl.core.errors import InputError, NonFiniteError, ViewError
 
@@ -71,6 +77,25 @@ class Model(ABC):
                 f"{type(start).__name__}."
             )
         return start.shape
+
+    def lift(self, image: Image, near: Image | None = None) -> Image:
+        """The unknown that belongs to an image: the image itself, unless the unknown has more blocks.
+
+        An unknown is handed on as it is. ``near`` is an unknown whose other blocks are taken.
+
+        Raises:
+            InputError: another shape than the data's.
+        """
+        if self.image_shape is not None and image.shape != self.image_shape:
+            raise InputError(
+                f"{self.title} needs an image of the data's shape {tuple(self.image_shape)}, got "
+                f"{tuple(image.shape)}."
+            )
+        return image
+
+    def image_of(self, unknown: Image) -> Image:
+        """The image in an unknown."""
+        return unknown
 
     def admissible(self, image: Image) -> PerImageFlag:
         """Which images satisfy the model's hard constraints (by default all)."""
@@ -182,6 +207,27 @@ class LinearSystem(SmoothEnergy):
     def right_hand_side(self) -> Image:
         """b. Its norm is the scale of the residual."""
 
+    @property
+    def reach(self) -> int | None:
+        """How many pixels far A looks along an axis; None: not known, and nobody may take A apart."""
+        return None
+
+    @property
+    def wraps(self) -> bool:
+        """Whether the first row and the last one are neighbours, and so the columns."""
+        return False
+
+    @property
+    def pattern(self) -> tuple[int, int]:
+        """(batch, channel) of what A depends on, as a mask that all images share; what broadcasts is 1."""
+        return tuple(self.right_hand_side.shape[:2])  # type: ignore[return-value]
+
+    def colours(self, height: int, width: int) -> Iterator[Tensor]:
+        """Sets of pixels that do not see each other through A and cover the image: (height, width) masks."""
+        if self.reach is None:
+            raise InputError(f"{self.title} does not say how far its matrix looks (LinearSystem.reach).")
+        return colours(height, width, self.reach, wraps=self.wraps)
+
     @abstractmethod
     def apply(self, direction: Image, out: Tensor | None = None, scratch: Tensor | None = None) -> Image:
         """A d. With ``out`` and ``scratch`` (both of the image's shape) nothing is allocated."""
@@ -200,6 +246,42 @@ class MonotoneSystem(LinearSystem):
         r"""A bound of :math:`\|A^{-1}\|_\infty` known beforehand; infinite where there is none."""
 
 
+class Quasilinear(SmoothEnergy):
+    r"""A smooth energy whose gradient is :math:`A(u) u - b` with a symmetric positive definite A(u).
+
+    The quadratic with A frozen at u lies above the energy and touches it at u.
+    """
+
+    @abstractmethod
+    def frozen(self, image: Image) -> LinearSystem:
+        """The system with the matrix A(image); its products are what counts."""
+
+
+class PolyharmonicSystem(LinearSystem):
+    r"""Known pixels, and A a power of minus the Laplacian L on the free ones: :math:`A = P L^m P^T`.
+
+    A is no M-matrix for m > 1, and solutions may overshoot. With :math:`H = P L P^T`, the harmonic system of the
+    same pixels, every x on the free pixels satisfies :math:`\langle x, L^m x\rangle \ge \langle x, L x\rangle^m`
+    for |x| = 1 (Jensen, in the eigenbasis of L). So w with :math:`H w \ge 1` proves
+    :math:`\|A^{-1}\| \le \|H^{-1}\|^m \le (\max w)^m`, and :math:`|u - u^*| \le (\max w)^m |r|` (derived for this
+    project).
+    """
+
+    @property
+    @abstractmethod
+    def order(self) -> int:
+        """m."""
+
+    @property
+    @abstractmethod
+    def harmonic(self) -> MonotoneSystem:
+        """H."""
+
+    @abstractmethod
+    def inverse_bound(self, height: PerImage) -> PerImage:
+        r"""The bound of the norm of the inverse of A that a w no larger than ``height`` proves."""
+
+
 class SaddlePoint(Energy):
     r"""A convex model :math:`\min_u D(u) + F(Ku) = \min_u \max_p D(u) + \langle Ku, p\rangle - F^*(p)`."""
 
@@ -215,6 +297,11 @@ class SaddlePoint(Energy):
 
         0 where this does not hold: no distance is proved then.
         """
+
+    @property
+    def modulus_of_unknown(self) -> float:
+        """The modulus of D in all blocks of the unknown: what a solver may accelerate with."""
+        return self.modulus
 
     @abstractmethod
     def prox_data(self, image: Image, step_size: float, out: Tensor | None = None) -> Image:
@@ -254,9 +341,25 @@ class SaddlePoint(Energy):
     def energy_density(self, image: Image) -> tuple[Tensor, Image]:
         """F(K u) group by group, and D(u) pixel by pixel; both are >= 0."""
 
+    def looseness(self, image: Image, dual: Dual) -> PerImage:
+        """What the rounding of K^T p may be multiplied with in the gap; 0 where the data term bounds it itself."""
+        return torch.zeros(image.shape[0], dtype=torch.float64, device=image.device)
+
     @abstractmethod
     def data_range(self) -> tuple[Tensor, Tensor] | None:
         """Smallest and largest data value of each image if the minimiser stays between them, else None."""
+
+
+class StronglyConvexSaddlePoint(SaddlePoint):
+    """A saddle point whose data term is strongly convex in all of the unknown: the dual problem is smooth."""
+
+
+class SpectralSaddlePoint(StronglyConvexSaddlePoint):
+    """One whose K^T K is diagonal in the Fourier basis of its boundary."""
+
+    @abstractmethod
+    def solve_normal(self, image: Image, zeroth: float, second: float) -> Image:
+        """(zeroth + second K^T K)^-1 u."""
 
 
 class Local(ABC):

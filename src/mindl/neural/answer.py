@@ -15,7 +15,8 @@ from mindl.core.outcome import Outcome
 from mindl.models import Candidate, Model
 from mindl.neural.neural_solver import NeuralSolver, in_use
 from mindl.neural.range import warning
-from mindl.solvers.entry import check_accepts, choose, go_on
+from mindl.solvers.choosing import check_accepts, choose
+from mindl.solvers.entry import go_on
 from mindl.solvers.primal_dual import PrimalDual
 from mindl.solvers.solution import Solution
 from mindl.solvers.solver import Solver
@@ -98,7 +99,7 @@ def answer(
     if finish is not None:
         if not isinstance(finish, Solver):
             raise InputError(f"answer(finish) needs a solver such as PrimalDual(), or None, got {finish!r}.")
-        check_accepts(type(finish), model)
+        check_accepts(finish, model)
     origin = check_image(model.start(), f"answer({model.title})")
     stop = Stop(tolerance, steps=steps if finish is not None else 0)
     stop.check(origin.dtype)

@@ -12,6 +12,7 @@ from mindl.core.errors import InputError
 from mindl.core.reduce import inner
 from mindl.models.candidate import Candidate
 from mindl.models.views import LinearSystem
+from mindl.solvers.preconditioner import Correct, Preconditioner
 from mindl.solvers.solver import Solver
 
 VISIBLE = 0.02
@@ -20,7 +21,7 @@ VISIBLE = 0.02
 
 @dataclass(frozen=True, eq=False)
 class ConjugateGradientState:
-    """The anchor in float64, the correction since the last true residual, and the usual r, d and <r, r>.
+    """The anchor in float64, the correction since the last true residual, and the usual r, d, <r, r>, <r, B r>.
 
     Below ``floor`` the residual of the anchor no longer shows in an image of the model's own type.
     """
@@ -30,8 +31,10 @@ class ConjugateGradientState:
     residual: Image
     direction: Image
     squared: PerImage
+    energetic: PerImage
     floor: PerImage
     count: int
+    correct: Correct | None
 
 
 @dataclass(frozen=True)
@@ -48,13 +51,18 @@ class ConjugateGradient(Solver[LinearSystem, ConjugateGradientState]):
     residual replaces it every ``refresh`` steps, computed in float64 from an image that is kept in float64,
     while the work between is done in the image's own type; the search direction is kept.
 
+    With a preconditioner, a symmetric positive definite B near the inverse of A, the direction grows from B r and
+    |r|^2 becomes <r, B r>; the condition number that counts is that of B A.
+
     Args:
         refresh: steps between two true residuals.
+        preconditioner: ``Multigrid()``, ``Jacobi()``, ``GaussSeidel()`` or ``SOR()``.
 
     Raises:
         InputError: ``refresh`` below 1.
 
-    Source: Hestenes and Stiefel, J. Res. Nat. Bur. Stand. 49 (1952); residual replacement: van der Vorst and
+    Source: Hestenes and Stiefel, J. Res. Nat. Bur. Stand. 49 (1952); preconditioned: Saad, Iterative Methods for
+    Sparse Linear Systems (2003), algorithm 9.1; residual replacement: van der Vorst and
     Ye, SIAM J. Sci. Comput. 22 (2000).
 
     >>> import mindl as md
@@ -64,6 +72,7 @@ class ConjugateGradient(Solver[LinearSystem, ConjugateGradientState]):
     """
 
     refresh: int = 20
+    preconditioner: Preconditioner | None = None
 
     accepts = LinearSystem
     applications = 1
@@ -77,21 +86,28 @@ class ConjugateGradient(Solver[LinearSystem, ConjugateGradientState]):
         image = view.project(start.image)
         anchor = image.double()
         residual = -_true_gradient(view, anchor).to(image.dtype)
+        correct = None
+        if self.preconditioner is not None:
+            correct = self.preconditioner.prepare(view, image, symmetric=True)
+        squared = inner(residual, residual)
+        direction = residual.clone() if correct is None else correct(residual)
         return ConjugateGradientState(
             anchor if anchor is not image else anchor.clone(),
             torch.zeros_like(image),
             residual,
-            residual.clone(),
-            inner(residual, residual),
-            _floor(residual, anchor),
+            direction,
+            squared,
+            squared if correct is None else inner(residual, direction),
+            visible(residual, anchor),
             0,
+            correct,
         )
 
     def step(self, view: LinearSystem, state: ConjugateGradientState) -> ConjugateGradientState:
         """One step, with the true residual when its turn comes."""
         d = state.direction
         image_of_d = view.apply(d)
-        alpha = per_image(_alpha(state.squared, inner(d, image_of_d), state.floor), d)
+        alpha = per_image(_alpha(state, inner(d, image_of_d)), d)
         correction = state.correction + d * alpha
         residual = state.residual + image_of_d * -alpha
         anchor = state.anchor
@@ -100,28 +116,39 @@ class ConjugateGradient(Solver[LinearSystem, ConjugateGradientState]):
             correction = torch.zeros_like(correction)
             residual = -_true_gradient(view, anchor).to(residual.dtype)
         squared = inner(residual, residual)
-        direction = residual + d * per_image(_beta(squared, state.squared, state.floor), d)
-        return ConjugateGradientState(
-            anchor, correction, residual, direction, squared, state.floor, state.count + 1
+        towards = residual if state.correct is None else state.correct(residual)
+        energetic = squared if state.correct is None else inner(residual, towards)
+        direction = towards + d * per_image(_beta(state, energetic), d)
+        return replace(
+            state,
+            anchor=anchor,
+            correction=correction,
+            residual=residual,
+            direction=direction,
+            squared=squared,
+            energetic=energetic,
+            count=state.count + 1,
         )
 
     def advance(self, view: LinearSystem, state: ConjugateGradientState, n: int) -> ConjugateGradientState:
         """The same in place: two buffers for all ``n`` steps."""
         anchor, correction, r, d = state.anchor, state.correction, state.residual, state.direction
-        squared = state.squared
         q, scratch = torch.empty_like(d), torch.empty_like(d)
         for count in range(state.count + 1, state.count + n + 1):
             view.apply(d, out=q, scratch=scratch)
-            alpha = per_image(_alpha(squared, inner(d, q), state.floor), d)
+            alpha = per_image(_alpha(state, inner(d, q)), d)
             correction += torch.mul(d, alpha, out=scratch)
             r += q.mul_(-alpha)
             if count % self.refresh == 0:
                 anchor += correction
                 correction.zero_()
                 r.copy_(_true_gradient(view, anchor)).neg_()
-            before, squared = squared, inner(r, r)
-            d.mul_(per_image(_beta(squared, before, state.floor), d)).add_(r)
-        return replace(state, squared=squared, count=state.count + n)
+            squared = inner(r, r)
+            towards = r if state.correct is None else state.correct(r)
+            energetic = squared if state.correct is None else inner(r, towards)
+            d.mul_(per_image(_beta(state, energetic), d)).add_(towards)
+            state = replace(state, squared=squared, energetic=energetic, count=count)
+        return state
 
     def candidate(self, view: LinearSystem, state: ConjugateGradientState) -> Candidate:
         """Anchor plus correction, in the image's own type."""
@@ -138,19 +165,19 @@ def _true_gradient(view: LinearSystem, anchor: Tensor) -> Tensor:
     return view.gradient(anchor)
 
 
-def _floor(residual: Image, anchor: Image) -> PerImage:
-    """The square of a residual that cannot be told from rounding any more."""
+def visible(residual: Image, anchor: Image) -> PerImage:
+    """The square of a residual below which it cannot be told from the rounding of the image to its type."""
     eps = torch.finfo(residual.dtype).eps
     return torch.maximum(inner(anchor, anchor) * (VISIBLE * eps) ** 2, inner(residual, residual) * eps**4)
 
 
-def _alpha(squared: PerImage, curvature: PerImage, floor: PerImage) -> PerImage:
-    """|r|^2 / <d, A d>; 0 where the residual is only rounding."""
-    defined = (squared > floor) & (curvature > 0)
-    return torch.where(defined, squared / torch.where(defined, curvature, 1), 0)
+def _alpha(state: ConjugateGradientState, curvature: PerImage) -> PerImage:
+    """<r, B r> / <d, A d>; 0 where the residual is only rounding."""
+    defined = (state.squared > state.floor) & (curvature > 0)
+    return torch.where(defined, state.energetic / torch.where(defined, curvature, 1), 0)
 
 
-def _beta(squared: PerImage, before: PerImage, floor: PerImage) -> PerImage:
-    """|r_new|^2 / |r|^2; 0, a fresh start along the residual, where the old one was only rounding."""
-    defined = before > floor
-    return torch.where(defined, squared / torch.where(defined, before, 1), 0)
+def _beta(state: ConjugateGradientState, energetic: PerImage) -> PerImage:
+    """<r, B r> / its value before; 0, a fresh start along the residual, where the old one was only rounding."""
+    defined = (state.squared > state.floor) & (state.energetic > 0)
+    return torch.where(defined, energetic / torch.where(defined, state.energetic, 1), 0)

@@ -11,16 +11,43 @@ from torch import Tensor
 from mindl.core.arrays import Image, PerImage
 from mindl.core.reduce import inner
 from mindl.models.candidate import Candidate
-from mindl.models.views import LinearSystem
+from mindl.models.views import LinearSystem, SmoothEnergy
 from mindl.solvers.conjugate_gradient import ConjugateGradient
+from mindl.solvers.multigrid import Multigrid
+
+Map = Callable[..., Tensor]
 
 
 @dataclass(frozen=True, eq=False)
 class Correction(LinearSystem):
-    r"""A d = g for directions d (which vanish at fixed pixels); its energy is ½⟨d, A d⟩ - ⟨g, d⟩."""
+    r"""A d = g for directions d (which vanish at fixed pixels); its energy is ½⟨d, A d⟩ - ⟨g, d⟩.
 
-    matrix: Callable[..., Tensor]
+    ``of`` is the system whose matrix it is, if that may be taken apart.
+    """
+
+    matrix: Map
     right: Image
+    of: LinearSystem | None = None
+
+    @property
+    def free(self) -> Tensor | None:
+        """The free pixels of the system."""
+        return None if self.of is None else self.of.free
+
+    @property
+    def reach(self) -> int | None:
+        """How far A looks."""
+        return None if self.of is None else self.of.reach
+
+    @property
+    def wraps(self) -> bool:
+        """Whether A looks around the image."""
+        return self.of is not None and self.of.wraps
+
+    @property
+    def pattern(self) -> tuple[int, int]:
+        """(batch, channel) of what A depends on."""
+        return super().pattern if self.of is None else self.of.pattern
 
     @property
     def right_hand_side(self) -> Image:
@@ -40,9 +67,13 @@ class Correction(LinearSystem):
         return inner(image, self.matrix(image)) / 2 - inner(self.right, image)
 
 
-def iterates(system: Correction, steps: int, every: int = 10) -> Iterator[tuple[Image, PerImage]]:
-    """Conjugate gradients from 0: (d, relative residual of each image) after every few steps."""
-    solver = ConjugateGradient()
+def iterates(system: Correction, steps: int) -> Iterator[tuple[Image, PerImage]]:
+    """Conjugate gradients from 0: (d, relative residual of each image) after every few steps.
+
+    With multigrid as preconditioner where the matrix may be taken apart.
+    """
+    multigrid = system.reach is not None and not system.wraps
+    solver, every = ConjugateGradient(preconditioner=Multigrid() if multigrid else None), 2 if multigrid else 10
     state = solver.begin(system, Candidate(torch.zeros_like(system.right)))
     scale = inner(system.right, system.right)
     for done in range(0, steps, every):
@@ -61,3 +92,15 @@ def solve(system: Correction, tolerance: float, steps: int = 5000) -> Image:
         if bool(done.all()):
             break
     return found
+
+
+def hessian(view: SmoothEnergy, image: Image) -> Map:
+    """d -> H d at an image, by differentiating the gradient once more (H is symmetric)."""
+
+    def product(direction: Tensor, out: Tensor | None = None, scratch: Tensor | None = None) -> Tensor:
+        with torch.enable_grad():
+            variable = image.to(direction.dtype).detach().requires_grad_()
+            (result,) = torch.autograd.grad(view.gradient(variable), variable, direction)
+        return result if out is None else out.copy_(result)
+
+    return product

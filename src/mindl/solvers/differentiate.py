@@ -20,7 +20,7 @@ from mindl.core.arrays import Image
 from mindl.core.errors import ViewError
 from mindl.core.reduce import norm
 from mindl.models.views import Energy, LinearSystem, SmoothEnergy
-from mindl.solvers.correction import Correction, solve
+from mindl.solvers.correction import Correction, hessian, solve
 
 
 class Differentiate(ABC):
@@ -100,13 +100,13 @@ class _NewtonStep(torch.autograd.Function):
         view, image = ctx.view, ctx.image
         (upstream,) = incoming
         if isinstance(view, LinearSystem):
-            matrix = view.apply
+            matrix, of = view.apply, view
             if view.free is not None:
                 upstream = torch.where(view.free, upstream, 0)
         else:
-            matrix = _hessian(view, image)
+            matrix, of = hessian(view, image), None
         # In float64 whatever the image's type: float32 cannot reach the tolerance.
-        system = Correction(matrix, upstream.double())
+        system = Correction(matrix, upstream.double(), of)
         found = solve(system, ctx.tolerance)
         rest, scale = norm(system.gradient(found)), norm(system.right)
         if bool((rest > 2 * ctx.tolerance * scale).any()):
@@ -117,15 +117,3 @@ class _NewtonStep(torch.autograd.Function):
                 stacklevel=2,
             )
         return found.to(upstream.dtype), None, None, None
-
-
-def _hessian(view: SmoothEnergy, image: Image) -> Any:
-    """d -> H d by differentiating the gradient once more (H is symmetric)."""
-
-    def product(direction: Tensor, out: Tensor | None = None, scratch: Tensor | None = None) -> Tensor:
-        with torch.enable_grad():
-            variable = image.to(direction.dtype).requires_grad_()
-            (result,) = torch.autograd.grad(view.gradient(variable), variable, direction)
-        return result if out is None else out.copy_(result)
-
-    return product

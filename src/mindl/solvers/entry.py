@@ -7,28 +7,27 @@ from typing import Any
 import torch
 
 from mindl.core.arrays import Image, PerImageFlag, check_image
-from mindl.core.errors import InputError, ViewError
+from mindl.core.errors import InputError
 from mindl.core.outcome import Outcome
 from mindl.models.candidate import Candidate
 from mindl.models.certificate import Certificate, verify, with_scale
-from mindl.models.views import Energy, LinearSystem, Model, MonotoneSystem, SaddlePoint, SmoothEnergy
-from mindl.solvers.conjugate_gradient import ConjugateGradient
+from mindl.models.views import (
+    Energy,
+    LinearSystem,
+    Model,
+    MonotoneSystem,
+    PolyharmonicSystem,
+    SaddlePoint,
+    SmoothEnergy,
+)
+from mindl.solvers.choosing import SOLVERS, check_accepts, choose
 from mindl.solvers.differentiate import Detached, Differentiate
-from mindl.solvers.gradient_descent import GradientDescent
 from mindl.solvers.iterate import Run, iterate, measure
-from mindl.solvers.primal_dual import PrimalDual
 from mindl.solvers.solution import Solution
 from mindl.solvers.solver import Solver
 from mindl.solvers.stop import Stop
 from mindl.solvers.watch import Silent, Watch
 from mindl.solvers.witness import certify
-
-SOLVERS: dict[str, type[Solver[Any, Any]]] = {
-    "primal-dual": PrimalDual,
-    "conjugate-gradient": ConjugateGradient,
-    "gradient-descent": GradientDescent,
-}
-"""The solvers by name."""
 
 PROOF_STEPS = 2000
 """Conjugate gradient steps that may be spent on proving the error of a linear system's solution."""
@@ -100,12 +99,13 @@ def go_on(
         scale = None if origin is None or scaled else measure(view, Candidate(origin), None)[1]
         in_place = not differentiate.through_steps
         run = iterate(view, solver, first, stop=stop, watch=watch, in_place=in_place, first_scale=scale)
-    image = differentiate.attach(smooth, run.image)
+    unknown = differentiate.attach(smooth, run.image)
     with torch.no_grad():
         certificate = _final_certificate(view, run)
         outcomes = _outcomes(run, stop, certificate)
     return Solution(
-        image=image,
+        image=model.image_of(unknown),
+        unknown=unknown,
         dual=run.dual,
         certificate=certificate,
         outcomes=outcomes,
@@ -143,18 +143,7 @@ def solve_linear(
     ('residual', True)
     """
     model.view(LinearSystem)
-    return minimise(
-        model, solver or ConjugateGradient(), start, stop=stop, differentiate=differentiate, watch=watch
-    )
-
-
-def choose(model: Model) -> tuple[Solver[Any, Any], str]:
-    """A good solver for a model, and why."""
-    if model.why_not(LinearSystem) is None:
-        return ConjugateGradient(), f"{model.title} is a linear system"
-    if model.why_not(SaddlePoint) is None:
-        return PrimalDual(), f"{model.title} is convex with a saddle-point form"
-    return GradientDescent(), f"{model.title} offers its energy and nothing more"
+    return minimise(model, solver, start, stop=stop, differentiate=differentiate, watch=watch)
 
 
 def _accepted(model: Model, solver: Solver[Any, Any]) -> Energy:
@@ -162,27 +151,11 @@ def _accepted(model: Model, solver: Solver[Any, Any]) -> Energy:
     if not isinstance(solver, Solver):
         raise InputError(
             f"minimise(solver) needs a solver such as PrimalDual(), got {solver!r}; "
-            f"there are {', '.join(kind.__name__ for kind in SOLVERS.values())}."
+            f"there are {', '.join(dict.fromkeys(other.title for other in SOLVERS.values()))}."
         )
-    check_accepts(type(solver), model)
+    check_accepts(solver, model)
     view: Energy = model.view(solver.accepts)
     return view
-
-
-def check_accepts(solver: type[Solver[Any, Any]], model: Model) -> None:
-    """See that a kind of solver accepts a model.
-
-    Raises:
-        ViewError: it does not; the message says why, and which solvers do.
-    """
-    reason = model.why_not(solver.accepts)
-    if reason is None:
-        return
-    able = [kind.__name__ for kind in SOLVERS.values() if model.why_not(kind.accepts) is None]
-    raise ViewError(
-        f"{solver.__name__} needs a {solver.accepts.__name__}, and {model.title} is none: {reason}. "
-        + (f"{' and '.join(able)} accept{'s' if len(able) == 1 else ''} it." if able else "No solver accepts it.")
-    )
 
 
 def _start(model: Model, start: Image | Candidate | None) -> Candidate:
@@ -195,25 +168,27 @@ def _start(model: Model, start: Image | Candidate | None) -> Candidate:
         own = model.start()
     except InputError:
         return candidate
-    if candidate.dual is not None:
-        broken = candidate.dual.ndim != 5 or not bool(torch.isfinite(candidate.dual).all())
-        if broken or candidate.dual.shape[:2] + candidate.dual.shape[3:] != own.shape:
-            raise InputError(
-                "minimise(start) needs a finite dual field (batch, channel, component, height, width) that fits "
-                f"the data {tuple(own.shape)}, got {tuple(candidate.dual.shape)}."
-            )
-    if candidate.image.shape != own.shape or candidate.image.dtype != own.dtype:
+    shapes = {own.shape, own.shape if model.image_shape is None else model.image_shape}
+    kind, wanted = (candidate.image.dtype, candidate.image.device), (own.dtype, own.device)
+    if candidate.image.shape not in shapes or kind != wanted:
         raise InputError(
-            f"minimise(start) needs the data's shape {tuple(own.shape)} and type {own.dtype}, got "
-            f"{tuple(candidate.image.shape)} and {candidate.image.dtype}."
+            f"minimise(start) needs the data's shape {tuple(model.image_shape or own.shape)} and type {own.dtype} "
+            f"on {own.device}, got {tuple(candidate.image.shape)} and {kind[0]} on {kind[1]}."
         )
-    return candidate
+    if candidate.dual is not None and model.why_not(SaddlePoint) is None:
+        fits = model.view(SaddlePoint).operator.field_shape(own.shape)
+        if candidate.dual.shape != fits or not bool(torch.isfinite(candidate.dual).all()):
+            raise InputError(
+                f"minimise(start) needs a finite dual field that fits the data {tuple(own.shape)}: the shape "
+                f"{tuple(fits)}, got {tuple(candidate.dual.shape)}."
+            )
+    return Candidate(model.lift(candidate.image), candidate.dual)
 
 
 def _final_certificate(view: Energy, run: Run) -> Certificate:
     """The proof that goes with the solution, as strong as the view allows."""
     image = run.image.detach()
-    if isinstance(view, MonotoneSystem):
+    if isinstance(view, MonotoneSystem | PolyharmonicSystem):
         return certify(view, image, effort=PROOF_STEPS)
     if isinstance(view, SaddlePoint):
         if run.dual is None:

@@ -10,17 +10,10 @@ from torch import Tensor
 
 from mindl.core.arrays import Image, PerImage, PerImageFlag, per_image
 from mindl.core.errors import InputError
-from mindl.core.reduce import inner
 from mindl.models.candidate import Candidate
 from mindl.models.views import Energy, SmoothEnergy
+from mindl.solvers.line_search import search
 from mindl.solvers.solver import Solver
-
-HALVINGS = 40
-SUFFICIENT = 1e-4
-"""Armijo's constant: the share of the promised decrease that must come true."""
-
-FLATTEST = 0.5
-"""Where rounding hides the decrease: the share of the slope that may be left beyond the valley."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,10 +33,10 @@ class GradientDescent(Solver[Energy, GradientDescentState]):
     one, and for energies of one's own, every image searches its own step: the last one that worked, doubled,
     then halved until
 
-    .. math:: E(u^{k+1}) \le E(u^k) - 10^{-4}\, |u^{k+1} - u^k|^2 / \tau .
+    .. math:: E(u^{k+1}) \le E(u^k) + 10^{-4}\, \langle \nabla E(u^k), u^{k+1} - u^k\rangle .
 
-    Where the decrease drowns in the rounding of E, the slope beyond the step decides instead (the approximate
-    Wolfe condition). An image for which 40 halvings do not suffice is stuck: at a minimiser up to rounding, or
+    Where the decrease drowns in the rounding of E, the slope beyond the step decides instead (see
+    ``line_search``). An image for which 40 halvings do not suffice is stuck: at a minimiser up to rounding, or
     at a kink.
 
     Args:
@@ -102,7 +95,7 @@ class GradientDescent(Solver[Energy, GradientDescentState]):
             image, _ = view.move(state.image, -gradient * per_image(state.step_size, gradient))
             return GradientDescentState(image, state.step_size, state.evaluations + 1)
         with torch.no_grad():
-            step_size, evaluations = _search(view, state.image, gradient, state.step_size * 2)
+            step_size, evaluations = search(view, state.image, gradient, -gradient, state.step_size * 2)
         image, _ = view.move(state.image, -gradient * per_image(step_size, gradient))
         return GradientDescentState(image, step_size, state.evaluations + 1 + evaluations)
 
@@ -117,27 +110,3 @@ class GradientDescent(Solver[Energy, GradientDescentState]):
     def work(self, state: GradientDescentState, steps: int) -> int:
         """Gradients and the energies of the line search."""
         return state.evaluations
-
-
-def _search(view: Energy, image: Image, gradient: Image, first: PerImage) -> tuple[PerImage, int]:
-    """The first of first, first/2, first/4, ... with sufficient decrease; 0 where none has it."""
-    before = view.checked_energy(image)
-    noise = 16 * torch.finfo(before.dtype).eps * before.abs().double()
-    before = before.double()
-    still = (inner(gradient, gradient) == 0) | (first == 0)
-    step_size, accepted = first, still
-    for evaluations in range(1, HALVINGS + 1):
-        trial, move = view.move(image, -gradient * per_image(step_size, gradient))
-        after = view.checked_energy(trial).double()
-        # |move|^2 / tau is tau |g|^2 where no constraint is in the way.
-        promised = inner(move, move) / torch.where(still, 1, step_size)
-        visible = promised > 10 * noise
-        accepted = accepted | (visible & (after <= before - SUFFICIENT * promised))
-        unclear = ~accepted & (after <= before + noise) & (promised > 0)
-        if bool(unclear.any()):
-            beyond = -inner(view.gradient(trial), move) / promised
-            accepted = accepted | (unclear & (beyond >= -FLATTEST))
-        if bool(accepted.all()):
-            break
-        step_size = torch.where(accepted, step_size, step_size / 2)
-    return torch.where(accepted & ~still, step_size, 0), evaluations + 1

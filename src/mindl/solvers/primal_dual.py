@@ -124,4 +124,4 @@ class PrimalDual(Solver[SaddlePoint, PrimalDualState]):
         return Candidate(state.image, state.dual)
 
     def _theta(self, view: SaddlePoint, tau: float) -> float:
-        return 1 / math.sqrt(1 + 2 * self.acceleration * view.modulus * tau)
+        return 1 / math.sqrt(1 + 2 * self.acceleration * view.modulus_of_unknown * tau)

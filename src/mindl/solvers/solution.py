@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from mindl.core.arrays import Dual, Image
+from mindl.core.arrays import Dual, Image, Unknown
 from mindl.core.errors import NotSolvedError
 from mindl.core.outcome import Outcome
 from mindl.models.certificate import Certificate
@@ -33,6 +33,7 @@ class Solution:
 
     Attributes:
         image: u, (batch, channel, height, width).
+        unknown: all that was sought: u, and in some models further blocks (see ``Model.lift``).
         dual: the dual field where the solver has one.
         certificate: how far u is from the model's true solution.
         outcomes: how the search ended, per image; ``outcome`` is the worst of them.
@@ -46,6 +47,7 @@ class Solution:
     """
 
     image: Image
+    unknown: Unknown = field(repr=False)
     dual: Dual | None
     certificate: Certificate
     outcomes: tuple[Outcome, ...]

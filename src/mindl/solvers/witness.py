@@ -17,6 +17,7 @@ from mindl.models.certificate import (
     STRIP,
     Certificate,
     DualWitness,
+    HarmonicCover,
     Supersolution,
     Witness,
     cut,
@@ -25,7 +26,7 @@ from mindl.models.certificate import (
     residual_rounding,
     verify,
 )
-from mindl.models.views import LinearSystem, Local, Model, MonotoneSystem, SaddlePoint
+from mindl.models.views import LinearSystem, Local, Model, MonotoneSystem, PolyharmonicSystem, SaddlePoint
 from mindl.solvers.correction import Correction, iterates, solve
 from mindl.solvers.primal_dual import PrimalDual
 from mindl.solvers.solution import Solution
@@ -60,23 +61,23 @@ def certify(
     """
     if isinstance(image, (Candidate, Solution)):
         dual = image.dual if dual is None else dual
-        image = image.image
+        image = image.unknown if isinstance(image, Solution) else image.image
     if not isinstance(effort, int) or effort < 0:
         raise InputError(f"certify(effort={effort}) must be a whole number of steps, at least 0.")
     check_image(image, "certify(image)")
     with torch.no_grad():
         view = proving_view(model)
-        reference = model.image_shape
-        if reference is not None and image.shape != reference:
-            raise InputError(
-                f"certify(image) needs the data's shape {tuple(reference)}, got {tuple(image.shape)}."
-            )
+        candidate = model.lift(image.detach())
         witness: Witness | None = None
         if isinstance(view, SaddlePoint):
-            witness = _dual_witness(view, image.detach(), dual, effort)
+            witness = _dual_witness(view, candidate, dual, effort)
+            if candidate.shape != image.shape:  # an image alone: the best known values of the other blocks
+                candidate = model.lift(image.detach(), near=witness.image)
+        elif isinstance(view, PolyharmonicSystem) and effort:
+            witness = _harmonic_cover(view, candidate, effort)
         elif isinstance(view, MonotoneSystem) and effort and not math.isfinite(view.inverse_bound):
-            witness = _supersolution(view, image.detach(), effort)
-        return verify(view, image.detach(), witness)
+            witness = _supersolution(view, candidate, effort)
+        return verify(view, candidate, witness)
 
 
 def _dual_witness(view: SaddlePoint, image: Image, dual: Dual | None, effort: int) -> DualWitness:
@@ -121,7 +122,9 @@ def _supersolution(view: MonotoneSystem, image: Image, effort: int) -> Supersolu
     usable = floor > 0
     floor = torch.where(usable, floor, 1)
     plain = lift * per_image(peak / floor, residual)
-    approximate = solve(Correction(view.apply, residual.to(image.dtype)), tolerance=0.03, steps=effort).double()
+    approximate = solve(
+        Correction(view.apply, residual.to(image.dtype), view), tolerance=0.03, steps=effort
+    ).double()
     deficit = _largest_deficit(view.apply(approximate), residual, free)
     fine = approximate + lift * per_image(deficit / floor, residual)
     values = torch.minimum(plain, fine)
@@ -134,11 +137,20 @@ def _supersolution(view: MonotoneSystem, image: Image, effort: int) -> Supersolu
     return Supersolution(values * per_image(usable, residual))
 
 
+def _harmonic_cover(view: PolyharmonicSystem, image: Image, effort: int) -> HarmonicCover:
+    """w with H w >= 1 on the free pixels, lifted a little for the verifier's rounding; 0 where it is not found."""
+    free = torch.ones_like(image[:1, :1], dtype=torch.bool) if view.free is None else view.free
+    lift, floor = _covering(view.harmonic, free.double(), effort)
+    slack = 2 * product_rounding(view.harmonic, largest(lift) / floor.clamp(min=1e-3))
+    factor = torch.where(floor > 1e-3, (1 + slack) / floor.clamp(min=1e-3), 0)
+    return HarmonicCover((lift * per_image(factor, lift)).expand(image.shape).contiguous())
+
+
 def _covering(view: LinearSystem, ones: Tensor, effort: int) -> tuple[Image, PerImage]:
     """w and the minimum of A w over the free pixels; it is not positive where ``effort`` did not suffice."""
     lift, floor = ones, torch.zeros(ones.shape[0], dtype=torch.float64, device=ones.device)
     done = torch.zeros_like(floor, dtype=torch.bool)
-    for trial, relative in iterates(Correction(view.apply, ones), effort):
+    for trial, relative in iterates(Correction(view.apply, ones, view), effort):
         near = relative <= 0.1
         reached = 1 - _largest_deficit(view.apply(trial.double()), ones, ones) if bool(near.any()) else floor
         lift = torch.where(done.reshape(-1, 1, 1, 1), lift, trial)  # each image stops on its own

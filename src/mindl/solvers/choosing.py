@@ -1,0 +1,90 @@
+"""Which solvers there are, which accept a model, and which suits it best."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from mindl.core.errors import ViewError
+from mindl.models.views import LinearSystem, Model, SaddlePoint, SmoothEnergy
+from mindl.solvers.admm import ADMM
+from mindl.solvers.conjugate_gradient import ConjugateGradient
+from mindl.solvers.fista import DualFISTA
+from mindl.solvers.gradient_descent import GradientDescent
+from mindl.solvers.lagged_diffusivity import LaggedDiffusivity
+from mindl.solvers.lbfgs import LBFGS
+from mindl.solvers.multigrid import Multigrid
+from mindl.solvers.newton import Newton
+from mindl.solvers.primal_dual import PrimalDual
+from mindl.solvers.relaxation import SOR, GaussSeidel, Jacobi
+from mindl.solvers.solver import Solver
+
+SOLVERS: dict[str, Solver[Any, Any]] = {
+    "primal-dual": PrimalDual(),
+    "dual-fista": DualFISTA(),
+    "admm": ADMM(),
+    "conjugate-gradient": ConjugateGradient(),
+    "multigrid-conjugate-gradient": ConjugateGradient(preconditioner=Multigrid()),
+    "multigrid": Multigrid(),
+    "sor": SOR(),
+    "gauss-seidel": GaussSeidel(),
+    "jacobi": Jacobi(),
+    "lagged-diffusivity": LaggedDiffusivity(),
+    "newton": Newton(),
+    "l-bfgs": LBFGS(),
+    "gradient-descent": GradientDescent(),
+}
+"""The solvers by name, as they are when nothing is said of their hyperparameters."""
+
+MILD = 100.0
+"""Condition numbers up to which plain conjugate gradients need fewer than about 30 steps."""
+
+
+def choose(model: Model) -> tuple[Solver[Any, Any], str]:
+    """A good solver for a model, and why."""
+    if model.why_not(LinearSystem) is None:
+        return _for_linear(model.view(LinearSystem))
+    if model.why_not(SaddlePoint) is None:
+        return PrimalDual(), f"{model.title} is convex with a saddle-point form"
+    if model.why_not(SmoothEnergy) is None:
+        return LBFGS(), f"{model.title} is smooth"
+    return GradientDescent(), f"{model.title} offers its energy and nothing more"
+
+
+def _for_linear(view: LinearSystem) -> tuple[Solver[Any, Any], str]:
+    if view.reach is None or view.wraps:
+        return ConjugateGradient(), f"{view.title} is a linear system of which only products are known"
+    lipschitz = view.lipschitz
+    worst = float("inf") if lipschitz is None else float(torch.as_tensor(lipschitz).detach().max())
+    if view.modulus > 0 and worst <= MILD * view.modulus:
+        return (
+            ConjugateGradient(),
+            f"{view.title} is a linear system with a condition number of at most {worst:.0f}",
+        )
+    return (
+        ConjugateGradient(preconditioner=Multigrid()),
+        f"{view.title} is an ill-conditioned linear system, and multigrid makes the steps independent of its size",
+    )
+
+
+def accepting(model: Model) -> dict[str, Solver[Any, Any]]:
+    """The solvers that accept a model, by name."""
+    return {name: solver for name, solver in SOLVERS.items() if model.why_not(solver.accepts) is None}
+
+
+def check_accepts(solver: Solver[Any, Any], model: Model) -> None:
+    """See that a solver accepts a model.
+
+    Raises:
+        ViewError: it does not; the message says why, and which solvers do.
+    """
+    reason = model.why_not(solver.accepts)
+    if reason is None:
+        return
+    able = list(dict.fromkeys(other.title for other in accepting(model).values()))
+    names = ", ".join(able[:-1]) + " and " + able[-1] if len(able) > 1 else "".join(able)
+    which = f"{names} accept{'s' if len(able) == 1 else ''} it." if able else "No solver accepts it."
+    raise ViewError(
+        f"{solver.title} needs a {solver.accepts.__name__}, and {model.title} is none: {reason}. {which}"
+    )
