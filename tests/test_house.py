@@ -20,7 +20,7 @@ FLOORS = [
     {"solvers"},
     {"neural"},
     {"learning"},
-    {"gallery", "testing", "plot"},
+    {"gallery", "testing", "plot", "parameters"},
     {"restore", "recipes"},
     {"app"},
 ]
@@ -119,6 +119,7 @@ def test_exported_names() -> None:
         "models",
         "nets",
         "neural",
+        "parameters",
         "recipes",
         "save",
         "show",

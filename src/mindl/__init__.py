@@ -15,7 +15,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mindl import calculus, gallery, images, learning, models, nets, neural, recipes, solvers, testing
+    from mindl import (
+        calculus,
+        gallery,
+        images,
+        learning,
+        models,
+        nets,
+        neural,
+        parameters,
+        recipes,
+        solvers,
+        testing,
+    )
     from mindl.core import errors
     from mindl.learning import load, save
     from mindl.learning.fit import fit
@@ -48,6 +60,7 @@ __all__ = [
     "models",
     "nets",
     "neural",
+    "parameters",
     "recipes",
     "save",
     "show",

@@ -17,6 +17,7 @@ from mindl.calculus.penalisers import (
 )
 from mindl.calculus.pyramid import pull_push
 from mindl.calculus.safe import safe_sqrt
+from mindl.calculus.shepard import shepard
 
 __all__ = [
     "Boundary",
@@ -46,4 +47,5 @@ __all__ = [
     "Vanishing",
     "pull_push",
     "safe_sqrt",
+    "shepard",
 ]

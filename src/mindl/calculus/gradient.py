@@ -3,7 +3,7 @@ r"""First-order differences: the gradient, and its four one-sided relatives."""
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -74,6 +74,10 @@ class Gradient(Differences, Diagonalised):
     def ties_to_zero(self) -> bool:  # type: ignore[override]
         """Where the image vanishes outside, pixels of the border are compared with 0."""
         return isinstance(self.boundary, Vanishing)
+
+    def coarser(self) -> Gradient:
+        """With twice the grid size."""
+        return replace(self, grid=2 * self.grid)
 
     def _apply(self, image: Image, out: Tensor) -> Dual:
         x, y = out[:, :, 0], out[:, :, 1]
@@ -169,6 +173,10 @@ class GradientPairs(Differences, Diagonalised):
 
     def __repr__(self) -> str:
         return describe("GradientPairs", Reflecting(), self.grid)
+
+    def coarser(self) -> GradientPairs:
+        """With twice the grid size."""
+        return replace(self, grid=2 * self.grid)
 
     def _apply(self, image: Image, out: Tensor) -> Dual:
         quarter = 1 / (4 * self.grid)

@@ -2,7 +2,7 @@ r"""Higher-order differences: powers of the Laplacian, and the Hessian with free
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -67,6 +67,10 @@ class Polyharmonic(Diagonalised):
         """As the gradient does."""
         return self.gradient.wraps
 
+    def coarser(self) -> Polyharmonic:
+        """With twice the grid size."""
+        return replace(self, grid=2 * self.grid)
+
     def _apply(self, image: Image, out: Tensor) -> Dual:
         image = self._minus_laplacian(image, self.order // 2)
         if self.order % 2:
@@ -129,6 +133,10 @@ class Hessian(Operator):
 
     def __repr__(self) -> str:
         return describe("Hessian", Reflecting(), self.grid)
+
+    def coarser(self) -> Hessian:
+        """With twice the grid size."""
+        return replace(self, grid=2 * self.grid)
 
     def _apply(self, image: Image, out: Tensor) -> Dual:
         out.zero_()

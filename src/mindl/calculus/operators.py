@@ -58,6 +58,10 @@ class Operator(ABC):
     def norm_squared(self, height: int, width: int) -> float:
         """An upper bound of the largest eigenvalue of L^T L on images of this size."""
 
+    def coarser(self) -> Operator | None:
+        """The same operator on a grid of twice the size; None where it knows no grid size."""
+        return None
+
     def field_shape(self, image: torch.Size) -> torch.Size:
         """The shape of L u for an image of the given shape."""
         return torch.Size((*image[:2], self.components, *image[2:]))

@@ -64,6 +64,8 @@ def check_weight(value: Weight, image: Tensor, call: str) -> Weight:
                 f"{call} needs a weight that is a number or a tensor ({image.shape[0]}, 1, 1, 1), "
                 f"got the shape {tuple(value.shape)}."
             )
+        if value.device != image.device:
+            raise InputError(f"{call} needs its weight on the image's device {image.device}, got {value.device}.")
         valid = bool((torch.isfinite(value) & (value > 0)).all())
     else:
         valid = 0 < value < float("inf")

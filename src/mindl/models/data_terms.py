@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from mindl.calculus.operators import followed
 from mindl.core.arrays import Image, Mask, PerImageFlag, check_image
@@ -47,6 +48,10 @@ class DataTerm(ABC):
     def crop(self, top: int, bottom: int, dtype: torch.dtype | None) -> DataTerm:
         """The same term on the rows [top, bottom); what belongs to the whole image, as its box, stays."""
         return self._with(data=self.data[..., top:bottom, :].to(dtype or self.data.dtype))
+
+    def coarser(self) -> DataTerm:
+        """The term on a grid of twice the size: means of 2 x 2 pixels, fewer at the border of odd sizes."""
+        return replace(self, data=halved(self.data))
 
     def _with(self, **parts: Tensor) -> Self:
         """A copy with other tensors, past the checks: the whole passed them already."""
@@ -224,6 +229,11 @@ class KnownPixels(Boxed):
         rows = self.data[..., top:bottom, :].to(dtype or self.data.dtype)
         return self._with(data=rows, mask=self.mask[..., top:bottom, :])
 
+    def coarser(self) -> KnownPixels:
+        """Means of the known ones among 2 x 2 pixels; known where one of them is."""
+        share = halved(self.mask.to(self.data.dtype))
+        return KnownPixels(halved(self.data) / torch.where(share > 0, share, 1), share > 0)
+
     def value(self, image: Image) -> Image:
         """0."""
         return torch.zeros_like(image)
@@ -248,6 +258,11 @@ class KnownPixels(Boxed):
         """|r| times the way to the box's end at the free pixels; 0 at the known ones, where u = f."""
         way = slope.clamp(min=0) * (self.high - image) + (-slope).clamp(min=0) * (image - self.low)
         return torch.where(self.mask, 0, way)
+
+
+def halved(image: Image) -> Image:
+    """Means over blocks of 2 x 2 pixels; at the border of odd sizes over what there is."""
+    return functional.avg_pool2d(image, 2, ceil_mode=True, count_include_pad=False)
 
 
 def as_mask(mask: object, data: Image) -> Mask:

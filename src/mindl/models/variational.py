@@ -132,6 +132,17 @@ class Variational(Energy, Local):
         """The model on the rows [top, bottom)."""
         return replace(self, data_term=self.data_term.crop(top, bottom, dtype))
 
+    def coarser(self) -> Variational | None:
+        """The model of the image at half the size: data averaged, grid size doubled, weight and contrast kept.
+
+        Energies are sums over pixels, so that both have the same continuous limit, up to a factor. None for an
+        operator without a grid size, and for images of one pixel.
+        """
+        operator = self.operator.coarser()
+        if operator is None or self.image_shape[2] * self.image_shape[3] == 1:
+            return None
+        return replace(self, data_term=self.data_term.coarser(), operator=operator)
+
     def view(self, kind: type[V]) -> V:
         """The strongest view that is a ``kind``."""
         if isinstance(self, kind) and kind is not Energy:

@@ -2,6 +2,7 @@
 
 from mindl.solvers.admm import ADMM
 from mindl.solvers.answers import write_answer
+from mindl.solvers.cascadic import cascadic_start
 from mindl.solvers.choosing import SOLVERS, accepting, choose
 from mindl.solvers.conjugate_gradient import ConjugateGradient
 from mindl.solvers.differentiate import Detached, Differentiate, Implicit, ThroughSteps
@@ -49,6 +50,7 @@ __all__ = [
     "Trace",
     "Watch",
     "accepting",
+    "cascadic_start",
     "certify",
     "choose",
     "minimise",

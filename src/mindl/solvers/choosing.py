@@ -48,24 +48,37 @@ def choose(model: Model) -> tuple[Solver[Any, Any], str]:
     if model.why_not(SaddlePoint) is None:
         return PrimalDual(), f"{model.title} is convex with a saddle-point form"
     if model.why_not(SmoothEnergy) is None:
-        return LBFGS(), f"{model.title} is smooth"
+        return _for_smooth(model.view(SmoothEnergy))
     return GradientDescent(), f"{model.title} offers its energy and nothing more"
 
 
 def _for_linear(view: LinearSystem) -> tuple[Solver[Any, Any], str]:
     if view.reach is None or view.wraps:
         return ConjugateGradient(), f"{view.title} is a linear system of which only products are known"
-    lipschitz = view.lipschitz
-    worst = float("inf") if lipschitz is None else float(torch.as_tensor(lipschitz).detach().max())
-    if view.modulus > 0 and worst <= MILD * view.modulus:
+    condition = _condition(view)
+    if condition <= MILD:
         return (
             ConjugateGradient(),
-            f"{view.title} is a linear system with a condition number of at most {worst:.0f}",
+            f"{view.title} is a linear system with a condition of at most {condition:.0f}",
         )
     return (
         ConjugateGradient(preconditioner=Multigrid()),
         f"{view.title} is an ill-conditioned linear system, and multigrid makes the steps independent of its size",
     )
+
+
+def _for_smooth(view: SmoothEnergy) -> tuple[Solver[Any, Any], str]:
+    condition = _condition(view)
+    if condition <= MILD:
+        return GradientDescent(), f"{view.title} is smooth with a condition of at most {condition:.0f}"
+    return LBFGS(), f"{view.title} is smooth"
+
+
+def _condition(view: SmoothEnergy) -> float:
+    """A bound of the ratio of the largest and the smallest curvature; infinite where none is known."""
+    if view.lipschitz is None or not view.modulus > 0:
+        return float("inf")
+    return float(torch.as_tensor(view.lipschitz).detach().max()) / view.modulus
 
 
 def accepting(model: Model) -> dict[str, Solver[Any, Any]]:

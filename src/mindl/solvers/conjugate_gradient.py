@@ -76,6 +76,8 @@ class ConjugateGradient(Solver[LinearSystem, ConjugateGradientState]):
 
     accepts = LinearSystem
     applications = 1
+    guarantee = "error at most 2 ((sqrt(kappa) - 1) / (sqrt(kappa) + 1))^k in the energy norm"
+    cost = "one product with A, and the preconditioner"
 
     def __post_init__(self) -> None:
         if self.refresh < 1:

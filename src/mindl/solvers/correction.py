@@ -95,12 +95,25 @@ def solve(system: Correction, tolerance: float, steps: int = 5000) -> Image:
 
 
 def hessian(view: SmoothEnergy, image: Image) -> Map:
-    """d -> H d at an image, by differentiating the gradient once more (H is symmetric)."""
+    """d -> H d at an image, by differentiating twice: the gradient once, and a product with it once more.
+
+    Not by symmetry, H d = H^T d: at fixed pixels the gradient is 0 whatever the image, and the transposed
+    product is not.
+    """
+    graphs: dict[torch.dtype, tuple[Tensor, Tensor]] = {}
+
+    def graph(dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        if dtype not in graphs:
+            with torch.enable_grad():
+                variable = image.detach().to(dtype).requires_grad_()
+                probe = torch.zeros_like(variable, requires_grad=True)
+                (transposed,) = torch.autograd.grad(view.gradient(variable), variable, probe, create_graph=True)
+            graphs[dtype] = transposed, probe
+        return graphs[dtype]
 
     def product(direction: Tensor, out: Tensor | None = None, scratch: Tensor | None = None) -> Tensor:
-        with torch.enable_grad():
-            variable = image.to(direction.dtype).detach().requires_grad_()
-            (result,) = torch.autograd.grad(view.gradient(variable), variable, direction)
+        transposed, probe = graph(direction.dtype)
+        (result,) = torch.autograd.grad(transposed, probe, direction, retain_graph=True)
         return result if out is None else out.copy_(result)
 
     return product

@@ -101,7 +101,7 @@ def go_on(
         run = iterate(view, solver, first, stop=stop, watch=watch, in_place=in_place, first_scale=scale)
     unknown = differentiate.attach(smooth, run.image)
     with torch.no_grad():
-        certificate = _final_certificate(view, run)
+        certificate = _final_certificate(model, view, run)
         outcomes = _outcomes(run, stop, certificate)
     return Solution(
         image=model.image_of(unknown),
@@ -185,9 +185,12 @@ def _start(model: Model, start: Image | Candidate | None) -> Candidate:
     return Candidate(model.lift(candidate.image), candidate.dual)
 
 
-def _final_certificate(view: Energy, run: Run) -> Certificate:
-    """The proof that goes with the solution, as strong as the view allows."""
+def _final_certificate(model: Model, view: Energy, run: Run) -> Certificate:
+    """The proof that goes with the solution, as strong as the view allows, or else the model."""
     image = run.image.detach()
+    unproved = isinstance(view, SmoothEnergy) and not isinstance(view, LinearSystem) and not view.modulus
+    if unproved and model.why_not(LinearSystem) is None:
+        view = model.view(LinearSystem)
     if isinstance(view, MonotoneSystem | PolyharmonicSystem):
         return certify(view, image, effort=PROOF_STEPS)
     if isinstance(view, SaddlePoint):

@@ -57,6 +57,8 @@ class DualFISTA(Solver[StronglyConvexSaddlePoint, DualFISTAState]):
 
     accepts = StronglyConvexSaddlePoint
     applications = 2
+    guarantee = "dual energy O(1/k^2)"
+    cost = "two products with K"
 
     def __post_init__(self) -> None:
         if not 0 < self.step_size <= 1:

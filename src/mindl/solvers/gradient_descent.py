@@ -63,6 +63,8 @@ class GradientDescent(Solver[Energy, GradientDescentState]):
 
     accepts = Energy
     applications = 1
+    guarantee = "energy falls in every step; error factor 1 - 1/kappa where strongly convex"
+    cost = "one gradient, and a line search where no Lipschitz constant is known"
 
     def __post_init__(self) -> None:
         if self.step_size is not None and not 0 < self.step_size < math.inf:

@@ -47,6 +47,8 @@ class LaggedDiffusivity(Solver[Quasilinear, LaggedDiffusivityState]):
 
     accepts = Quasilinear
     applications = 20
+    guarantee = "energy falls in every step; linear convergence"
+    cost = "conjugate gradients in a system with frozen diffusivity"
 
     def __post_init__(self) -> None:
         if not 0 < self.inexactness < 1:

@@ -69,6 +69,8 @@ class LBFGS(Solver[SmoothEnergy, LBFGSState]):
 
     accepts = SmoothEnergy
     applications = 1
+    guarantee = "energy falls in every step"
+    cost = "one gradient and a line search"
 
     def __post_init__(self) -> None:
         if self.memory < 1:

@@ -74,8 +74,11 @@ class Multigrid(Stationary):
     """
 
     visits: int = 1
-    smoothing: int = 1
+    smoothing: int = 2
     full: bool = False
+
+    guarantee = "energy of the error falls in every cycle; second order: at a rate independent of the size"
+    cost = "about 4 smoothing / 3 + 2 products with A, in all proportional to the number of pixels"
 
     def __post_init__(self) -> None:
         if self.visits < 1 or self.smoothing < 1:

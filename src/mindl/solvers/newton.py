@@ -55,6 +55,8 @@ class Newton(Solver[SmoothEnergy, NewtonState]):
 
     accepts = SmoothEnergy
     applications = 20
+    guarantee = "energy falls in every step; fast near a minimiser"
+    cost = "conjugate gradients with the Hessian, and a line search"
 
     def __post_init__(self) -> None:
         if not 0 < self.inexactness < 1:

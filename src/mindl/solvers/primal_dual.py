@@ -40,7 +40,11 @@ class PrimalDual(Solver[SaddlePoint, PrimalDualState]):
     :math:`|u^k - u^*|^2` falls like 1/k^2.
 
     Args:
-        step_size: tau_0. The usual 1/sqrt(8) is badly tuned for ROF; from 1 on it matters little.
+        step_size: tau_0; by default 3 where D is strongly convex in all of the unknown, else 0.02. The usual
+        1/sqrt(8)
+            is badly tuned for ROF, where from 1 on it matters little; without strong convexity the steps stay
+            constant, and small ones suit values in [0, 1] (256 x 256, steps to a relative gap: TV-L1 to 1e-4
+            800 at 0.01, 1240 at 0.03, beyond 3000 at 0.1; TGV to 1e-3 880, 620, 900).
         acceleration: gamma as a share of mu, in [0, 1]. 1 is the textbook's choice; 0.5 needs 70 steps where
             1 needs 85 on a photograph at tolerance 1e-4, and 250 where 1 needs 630 at 1e-6 (sigma 25,
             weight 0.0735, 512 x 512). 0 keeps the steps constant: ergodic gap O(1/k) only, but often
@@ -59,15 +63,17 @@ class PrimalDual(Solver[SaddlePoint, PrimalDualState]):
     'certified'
     """
 
-    step_size: float = 3.0
+    step_size: float | None = None
     acceleration: float = 0.5
     balance: float = 1.0
 
     accepts = SaddlePoint
     applications = 2
+    guarantee = "gap O(1/k) in the mean; |u - u*|^2 O(1/k^2) for strongly convex data terms"
+    cost = "two products with K"
 
     def __post_init__(self) -> None:
-        if not 0 < self.step_size < math.inf:
+        if self.step_size is not None and not 0 < self.step_size < math.inf:
             raise InputError(f"PrimalDual(step_size={self.step_size}) must be above 0 and finite.")
         if not 0 <= self.acceleration <= 1:
             raise InputError(
@@ -84,11 +90,18 @@ class PrimalDual(Solver[SaddlePoint, PrimalDualState]):
         """u and its extrapolation at the start, p there too or 0."""
         image = start.image.clone()
         dual = torch.zeros_like(view.operator(image)) if start.dual is None else start.dual.clone()
-        return PrimalDualState(image, image.clone(), dual, self.step_size, self.dual_step(view, *image.shape[2:]))
+        first = self.primal_step(view)
+        return PrimalDualState(image, image.clone(), dual, first, self.dual_step(view, *image.shape[2:]))
+
+    def primal_step(self, view: SaddlePoint) -> float:
+        """tau_0."""
+        if self.step_size is not None:
+            return self.step_size
+        return 3.0 if view.modulus_of_unknown else 0.02
 
     def dual_step(self, view: SaddlePoint, height: int, width: int) -> float:
         """sigma_0 for images of this size; for a single pixel the norm is 0, and any step will do."""
-        return self.balance / (self.step_size * max(view.operator.norm_squared(height, width), 1e-9))
+        return self.balance / (self.primal_step(view) * max(view.operator.norm_squared(height, width), 1e-9))
 
     def step(self, view: SaddlePoint, state: PrimalDualState) -> PrimalDualState:
         """One primal-dual step."""

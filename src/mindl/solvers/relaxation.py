@@ -25,7 +25,7 @@ class Jacobi(Stationary):
         damping: omega; by default 0.8 of the bound, that is 0.8 for the Laplacian.
 
     Raises:
-        InputError: not above 0, or at the bound and beyond: unstable.
+        InputError: not above 0, or beyond the bound: unstable.
 
     Source: Young, Iterative Solution of Large Linear Systems (1971), chapter 4; Trottenberg et al., Multigrid
     (2001), section 2.1.
@@ -37,6 +37,9 @@ class Jacobi(Stationary):
     """
 
     damping: float | None = None
+
+    guarantee = "converges below the bound of the damping; about kappa steps"
+    cost = "one product with A"
 
     def __post_init__(self) -> None:
         if self.damping is not None and not 0 < self.damping < float("inf"):
@@ -81,6 +84,9 @@ class SOR(Stationary):
 
     relaxation: float = 1.5
 
+    guarantee = "converges for every relaxation between 0 and 2; about sqrt(kappa) sweeps for the best one"
+    cost = "a product with A for each colour: two for the Laplacian"
+
     def __post_init__(self) -> None:
         if not 0 < self.relaxation < 2:
             raise InputError(f"SOR(relaxation={self.relaxation}) must lie between 0 and 2: elsewhere it diverges.")
@@ -104,6 +110,9 @@ class GaussSeidel(Stationary):
     >>> md.minimise(md.models.whittaker_tikhonov(f, weight=1.0), GaussSeidel()).outcome.value
     'certified'
     """
+
+    guarantee = "converges for every symmetric positive definite A; about kappa / 2 sweeps"
+    cost = SOR.cost
 
     def prepare(self, view: LinearSystem, like: Image, *, symmetric: bool) -> Correct:
         """One sweep from 0; forth and back if it is to be symmetric."""

@@ -34,6 +34,10 @@ class Solver(ABC, Generic[View, State]):
     accepts: ClassVar[type[Any]]
     applications: ClassVar[int]
     """Applications of the model's operator (L, its adjoint, A or a gradient) in one step."""
+    guarantee: ClassVar[str] = ""
+    """What is proved of the iteration, in a few words."""
+    cost: ClassVar[str] = ""
+    """What a step costs."""
 
     @property
     def title(self) -> str:
