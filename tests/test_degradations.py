@@ -124,8 +124,9 @@ def test_poisson_noise_counts(grey: float, peak: float, dtype: torch.dtype) -> N
 
 def test_poisson_noise_of_both_types_is_one() -> None:
     clean = random_image(1, 1, 20, 20)
-    single, double = (PoissonNoise(20)(image, seed=1) for image in (clean, clean.double()))
-    assert torch.equal(single, double.float())
+    for peak in (20, 1e9):  # counts beyond 2^24 do not fit into float32
+        single, double = (PoissonNoise(peak)(image, seed=1) for image in (clean, clean.double()))
+        assert torch.equal(single, double.float())
 
 
 def test_salt_and_pepper_hit_pixels_as_a_whole() -> None:
@@ -440,6 +441,12 @@ def test_block_masks_lose_whole_blocks(
             square[:] = False
 
 
+def test_block_masks_leave_a_pixel() -> None:
+    assert block_mask(4, 6, 2, 5, seed=0).sum() == 4 and block_mask(5, 6, 2, 6, seed=0).sum() == 6
+    with pytest.raises(InputError, match=r"size=2, count=6\) is too much for 4 x 6 pixels"):
+        block_mask(4, 6, 2, 6, seed=0)
+
+
 def test_block_masks_spare_no_pixel() -> None:
     lost = (~block_mask(11, 14, 4, 3, seed=0, batch=300)).float().mean((0, 1))
     assert lost.min() > 0 and lost.max() < 1
@@ -485,8 +492,9 @@ def test_scratches_are_everywhere() -> None:
     lost = (~scratch_mask(30, 30, 1, seed=0, batch=400)).double()[:, 0]
     x = torch.arange(30, dtype=torch.float64) - 14.5
     share = lost / lost.sum((1, 2), keepdim=True)
-    for moment in (x[None, :], x[:, None], x[:, None] * x[None, :], x[:, None] ** 2 - x[None, :] ** 2):
-        values = (share * moment).sum((1, 2))
+    middles = [(share * along).sum((1, 2)) for along in (x[:, None], x[None, :])]
+    dy, dx = x[:, None] - middles[0][:, None, None], x[None, :] - middles[1][:, None, None]
+    for values in (*middles, (share * dy * dx).sum((1, 2)), (share * (dy**2 - dx**2)).sum((1, 2))):
         assert abs(values.mean().item()) < ERRORS * values.std().item() / math.sqrt(400)
     thirds = lost.sum(0).reshape(3, 10, 3, 10).sum((1, 3))
     assert thirds[1, 1] == thirds.max() and thirds.min() > thirds.max() / 2
@@ -496,7 +504,11 @@ def test_glyphs_are_distinct_and_complete() -> None:
     assert set(FONT) == set("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,-!?':")
     assert len(set(FONT.values())) == len(FONT)
     assert all(len(rows) == 7 and min(rows) >= 0 and max(rows) < 32 for rows in FONT.values())
-    # Letters and digits fill their height, which lines of text rely on; a row or column by itself joins its parts.
+    pictures = {character: letter(character) for character in FONT}
+    assert all(torch.equal(pictures[c], pictures[c].flip(0)) for c in "BCDEHIKOX8 -")
+    assert all(torch.equal(pictures[c], pictures[c].flip(1)) for c in "AHIMOTUVWXY8 -!")
+    assert all(torch.equal(pictures[c], pictures[c].flip(0, 1)) for c in "HINOSXZ08 -")
+    # Letters and digits fill their height and are in one piece, corners included.
     for character in "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789":
         dots = letter(character).numpy()
         assert dots[0].any() and dots[-1].any()

@@ -20,7 +20,7 @@ FLOORS = [
     {"solvers"},
     {"neural"},
     {"learning"},
-    {"gallery", "testing", "plot", "parameters"},
+    {"gallery", "testing", "plot", "parameters", "guide"},
     {"restore", "recipes"},
     {"app"},
 ]

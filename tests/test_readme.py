@@ -45,6 +45,13 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), target
 
 
+def test_the_choosing_page_is_what_the_code_says() -> None:
+    """After a change: python -m mindl.guide > docs/choosing.md."""
+    from mindl.guide import choosing_page
+
+    assert (ROOT / "docs/choosing.md").read_text(encoding="utf-8") == choosing_page()
+
+
 def test_the_readme_counts_the_verifiers_lines() -> None:
     lines = len((ROOT / "src/mindl/verify.py").read_text(encoding="utf-8").splitlines())
     assert f"[{lines} lines]" in (ROOT / "README.md").read_text(encoding="utf-8")

@@ -113,13 +113,14 @@ def by_discrepancy(
                 f"by_discrepancy(noise={level:g}): even a weight of {low:.1g} removes more than that."
             )
     found, solution = distance(high)
+    before = -math.inf
     while found < wanted:
-        if high > level * FAR:
+        if found < 1.001 * before or high > level * FAR:  # four times the weight, and nothing more is removed
             raise InputError(
                 f"by_discrepancy(noise={level:g}): no weight removes so much; even at {high:.1g} the answer is "
                 f"{math.sqrt(found / data.numel()):.3g} from the data."
             )
-        low, high = high, high * 4
+        low, high, before = high, high * 4, found
         found, solution = distance(high)
     while high > 1.01 * low:
         middle = math.sqrt(low * high)
