@@ -164,19 +164,60 @@ def test_compare(capsys, tmp_path: Path, photo: Path, mask: Path) -> None:
         "rof by channel, unet-rof",
         "rof by channel, unet-rof then PrimalDual",
         "anisotropic_rof, PrimalDual",
-        "whittaker_tikhonov, PrimalDual",
+        "huber_rof, PrimalDual",
+        "charbonnier, PrimalDual",
         "whittaker_tikhonov, ConjugateGradient",
-        "whittaker_tikhonov, GradientDescent",
     }
     assert all(row["psnr"] > 15 for row in rows) and (tmp_path / "plot.png").stat().st_size > 5000
     status, out, err = run(capsys, "compare", photo, "--mask", mask, "--json")
     assert status == 0 and len(json.loads(out)) == 4
     status, out, err = run(capsys, "compare", photo, "--known", "0.2")
-    assert status == 0 and "20.0 % known" in err and "dB" in out
+    assert status == 0 and "20.0 % known; Shepard interpolation" in err and "dB" in out
+    status, out, err = run(capsys, "compare", photo, "--known", "0.2", "--model", "harmonic-inpainting", "--json")
+    methods = {row["method"].removeprefix("harmonic_inpainting, ") for row in json.loads(out)}
+    assert {"ConjugateGradient", "ConjugateGradient(Multigrid)", "Multigrid", "SOR", "Jacobi"} <= methods
+    status, out, err = run(
+        capsys, "compare", photo, "--model", "rof", "--solver", "admm", "--solver", "dual-fista"
+    )
+    assert (
+        status == 0 and "rof, ADMM" in out and "rof, DualFISTA" in out and "PrimalDual" not in out.split("unet")[0]
+    )
+    status, out, err = run(capsys, "compare", photo, "--model", "harmonic_inpainting")
+    assert status == 2 and "There is no denoising model" in err
+    status, out, err = run(capsys, "compare", photo, "--solver", "multi")
+    assert status == 2 and "There is no solver" in err
     status, out, err = run(capsys, "compare", photo, "--as-is", "--json")
     assert status == 0 and json.loads(out)[0]["psnr"] is None
     status, out, err = run(capsys, "compare", photo, "--mask", mask, "--known", "0.2")
     assert status == 2 and "Give one of" in err
+
+
+def test_bench_quality_measures_every_rung(capsys, tmp_path: Path) -> None:
+    (tmp_path / "bsd68").mkdir()
+    for k in range(2):
+        md.images.write(
+            tmp_path / "bsd68" / f"{k}.png", md.images.grey(md.images.coffee())[..., :50, 50 * k :][..., :60]
+        )
+    status, out, err = run(capsys, "bench", "quality", tmp_path, "--images", "2", "--json")
+    rows = json.loads(out)
+    assert status == 0 and len(rows) == 12 and all(row["images"] == row["certified"] == 2 for row in rows)
+    assert all(
+        row["expected"] is None and row["psnr"] > 10 for row in rows
+    )  # not the whole set: nothing to compare
+    status, out, err = run(capsys, "bench", "quality", tmp_path, "--images", "1")
+    assert status == 0 and "rof, sigma 25" in out
+    status, out, err = run(capsys, "bench", "quality", tmp_path / "nowhere")
+    assert status == 2 and "holds no .png" in err
+
+
+@pytest.mark.slow
+def test_bench_quality_finds_the_expected_figures(capsys, bsd68) -> None:
+    status, out, _ = run(capsys, "bench", "quality", bsd68[0].parents[1], "--json")
+    rows = json.loads(out)
+    assert status == 0
+    for row in rows:
+        if row["expected"] is not None and "biharmonic" not in row["name"]:
+            assert row["psnr"] == pytest.approx(row["expected"], abs=0.1), row["name"]
 
 
 @pytest.mark.slow

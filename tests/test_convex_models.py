@@ -452,6 +452,20 @@ def test_coarser_models_keep_weight_and_known_pixels() -> None:
     assert torch.allclose(coarse.data_term.data[..., 1, 2], (f[..., 2, 5] + f[..., 3, 4]) / 2)
 
 
+def test_a_cascadic_start_halves_the_steps_of_conjugate_gradients() -> None:
+    photo = md.images.grey(md.images.coffee())[..., :128, :128].double()
+    model = md.models.harmonic_inpainting(photo, md.images.random_mask(128, 128, 0.02, seed=0))
+    start = md.solvers.cascadic_start(model)
+    assert model.admissible(start.image).all() and model.energy(start.image) < 0.3 * model.energy(model.start())
+    stop, plain = md.Stop(1e-3, every=1), md.solvers.ConjugateGradient()
+    warm, cold = (md.minimise(model, plain, s, stop=stop).steps.item() for s in (start, None))
+    assert warm <= 0.6 * cold
+    rof = md.models.rof(photo, 0.1)
+    begun = md.solvers.cascadic_start(rof)
+    assert md.certify(rof, begun, effort=0).rms < 0.7 * md.certify(rof, photo, effort=0).rms
+    assert md.solvers.cascadic_start(md.models.rof(photo[..., :5, :], 0.1)).dual is None  # too small
+
+
 # -- bad input ------------------------------------------------------------------------------------------------
 
 

@@ -41,12 +41,15 @@ def test_tensors_and_paths(tmp_path: Path) -> None:
 def test_denoising_denoises() -> None:
     photo = md.images.coffee()[..., :200, :200]
     noisy = md.images.GaussianNoise(25 / 255)(photo, seed=1)
-    for model in md.models.DENOISING:
-        gain = md.images.psnr(md.denoise(noisy, model=model), photo) - md.images.psnr(noisy, photo)
+    for model in md.models.denoising.WITH_RULE:
+        tolerance = 1e-2 if model == "tgv" else 1e-3
+        gain = md.images.psnr(md.denoise(noisy, model=model, tolerance=tolerance), photo) - md.images.psnr(
+            noisy, photo
+        )
         assert gain.item() > 6
 
 
-@pytest.mark.parametrize("name", md.models.DENOISING)
+@pytest.mark.parametrize("name", md.models.denoising.WITH_RULE)
 @pytest.mark.parametrize("sigma", [10, 25])
 @pytest.mark.parametrize("grey", [True, False])
 def test_the_rule_for_the_weight_is_near_the_best(name: str, sigma: int, grey: bool) -> None:
@@ -58,7 +61,7 @@ def test_the_rule_for_the_weight_is_near_the_best(name: str, sigma: int, grey: b
 
     def quality(w: float) -> float:
         model = md.models.DENOISING[name](noisy, w)
-        return md.images.psnr(md.minimise(model, stop=md.Stop(1e-3)).image, photo).item()
+        return md.images.psnr(md.minimise(model, stop=md.Stop(1e-2)).image, photo).item()
 
     best = max(quality(weight * factor) for factor in (0.6, 0.8, 1.25, 1.6))
     assert quality(weight) >= best - 0.25
@@ -106,7 +109,7 @@ def test_what_is_refused() -> None:
         md.denoise(None)
     with pytest.raises(InputError, match="another scale"):
         md.denoise(torch.full((1, 1, 4, 4), 255.0))
-    with pytest.raises(ViewError, match="PrimalDual and GradientDescent accept it"):
+    with pytest.raises(ViewError, match="PrimalDual, DualFISTA, ADMM and GradientDescent accept it"):
         md.denoise(array, solver="conjugate-gradient")
     with pytest.raises(InputError, match="25/255"):
         md.denoise(array, noise=25)
@@ -123,7 +126,7 @@ def test_what_is_refused() -> None:
     with pytest.raises(NotSolvedError):
         md.denoise(RNG.random((1, 300)), model="whittaker_tikhonov", weight=1e6, solver="gradient-descent")
     with pytest.raises(InputError, match="no rule"):
-        weight_for_noise("tgv", 0.1, 1)
+        weight_for_noise("tv_l1", 0.1, 1)
 
 
 def test_show() -> None:

@@ -1,4 +1,4 @@
-"""The page ``docs/choosing.md``, written from the code: which solver accepts which model, what is proved, what it costs.
+"""The page ``docs/choosing.md``, written from the code: who accepts whom, what is proved, the cost.
 
 ``python -m mindl.guide > docs/choosing.md`` writes it; a test holds the page to what this module says.
 """
@@ -94,8 +94,8 @@ def _solvers() -> Iterator[str]:
         rows.append([f"`{name}`", f"`{_call(solver)}`", solver.accepts.__name__, solver.guarantee, solver.cost])
     yield from _table(["name", "in Python", "accepts", "guarantee", "a step costs"], rows)
     yield (
-        "\nWith the condition number kappa: for implicit smoothing 1 + 8 weight, for harmonic inpainting about 10 divided "
-        "by the share of known pixels, its square and cube for biharmonic and triharmonic inpainting.\n"
+        "\nWith the condition number kappa: for implicit smoothing 1 + 8 weight, for harmonic inpainting about 10 "
+        "divided by the share of known pixels, its square and cube for biharmonic and triharmonic inpainting.\n"
     )
 
 

@@ -175,7 +175,7 @@ def check_solver(solver: Solver[Any, Any], model: Model, steps: int = 7) -> None
         torch.allclose(one, other, rtol=tolerance, atol=tolerance),
         f"{solver!r}: step and advance differ by {float((one - other).abs().max()):.2g} after {steps} steps",
     )
-    solution = minimise(model, solver, stop=Stop(1e-3, steps=500))
+    solution = minimise(model, solver, stop=Stop(1e-3, steps=100))
     _claim(solution.unknown.shape == before.shape, f"{solver!r} changes the shape")
     _claim(solution.image.dtype == before.dtype, f"{solver!r} changes the type")
     _claim(torch.isfinite(solution.image).all(), f"{solver!r} returns values that are not finite")

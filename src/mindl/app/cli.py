@@ -131,6 +131,14 @@ def compare(
         list[str] | None,
         typer.Option("--net", metavar="NET", help="Compare this network (repeatable); by default all that ship."),
     ] = None,
+    models: Annotated[
+        list[str] | None,
+        typer.Option("--model", metavar="MODEL", help="Compare this model (repeatable); of one, all solvers."),
+    ] = None,
+    solvers: Annotated[
+        list[str] | None,
+        typer.Option("--solver", metavar="SOLVER", help="By this solver (repeatable); by default one that suits."),
+    ] = None,
     tolerance: options.Tolerance = 1e-4,
     plot: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="OUT.png", help="Plot accuracy against time.")
@@ -147,7 +155,19 @@ def compare(
     _use(threads)
     from mindl.app import compare as verb
 
-    wish = verb.Comparison(noise, known, mask, damage, seed, tuple(nets or ()), tolerance, plot, as_is)
+    wish = verb.Comparison(
+        noise,
+        known,
+        mask,
+        damage,
+        seed,
+        tuple(nets or ()),
+        tolerance,
+        plot,
+        as_is,
+        models=tuple(models or ()),
+        solvers=tuple(solvers or ()),
+    )
     raise typer.Exit(verb.compare(inputs, wish, quiet=quiet, as_json=as_json, overwrite=overwrite))
 
 
@@ -179,6 +199,27 @@ def train(
         raise typer.Exit(verb.recipes(as_json=as_json))
     wish = verb.Wish(output, images, steps, seed, workers, resume, note)
     raise typer.Exit(verb.train(recipe, wish, quiet=quiet, as_json=as_json))
+
+
+bench = typer.Typer(no_args_is_help=True, help="The figures of this project, measured again.")
+app.add_typer(bench, name="bench")
+
+
+@bench.command("quality")
+def bench_quality(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="A folder that holds bsd68/ with the 68 images.")],
+    images: Annotated[
+        int | None, typer.Option(min=1, help="Only the first few images: quick, but not the published figures.")
+    ] = None,
+    threads: options.Threads = None,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+) -> None:
+    """Mean PSNR of classical methods on BSD68, beside the figures to hold them against."""
+    _use(threads)
+    from mindl.app import bench as verb
+
+    raise typer.Exit(verb.quality(data, images, quiet=quiet, as_json=as_json))
 
 
 weights = typer.Typer(no_args_is_help=True, help="Stored networks.")

@@ -1,17 +1,19 @@
-"""The verb ``compare``: every model and solver side by side on a photograph of one's own."""
+"""The verb ``compare``: models, solvers and networks side by side on a photograph of one's own."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from mindl.app.paths import check_output, expand
 from mindl.app.report import Failure, Progress, Row, complain, print_rows, say
 from mindl.app.restore import check_tolerance
+from mindl.calculus import shepard
 from mindl.core.arrays import Image
-from mindl.core.errors import InputError, MaskError, MindlError, OutputError
+from mindl.core.errors import InputError, MaskError, MindlError, OutputError, look_up
 from mindl.images import GaussianNoise, psnr, random_mask, read_mask
 from mindl.images.io import load as load_picture
 from mindl.learning import shipped
@@ -21,7 +23,11 @@ from mindl.models.denoising import DenoisingModel
 from mindl.neural import NeuralSolver, answer, finisher
 from mindl.plot import save_figure, trace_figure
 from mindl.restore import network, plan_denoising, plan_inpainting
-from mindl.solvers import SOLVERS, GradientDescent, Solution, Stop, minimise
+from mindl.solvers import SOLVERS, Solution, Solver, Stop, accepting, choose, minimise
+
+USUAL_DENOISING = ("rof", "anisotropic_rof", "huber_rof", "charbonnier", "whittaker_tikhonov")
+USUAL_INPAINTING = ("harmonic_inpainting", "biharmonic_inpainting")
+"""Compared where nothing is said; ``--model`` names others."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,8 @@ class Comparison:
     tolerance: float
     plot: Path | None
     as_is: bool
+    models: tuple[str, ...] = ()
+    solvers: tuple[str, ...] = ()
 
 
 def compare(inputs: list[Path], wish: Comparison, *, quiet: bool, as_json: bool, overwrite: bool) -> int:
@@ -64,6 +72,11 @@ def _check(sources: list[Path], wish: Comparison, *, overwrite: bool) -> None:
     check_tolerance(wish.tolerance)
     masks = [path for path in (wish.mask, wish.damage) if path is not None]
     inpainting = bool(masks) or wish.known is not None
+    table = INPAINTING if inpainting else DENOISING
+    for name in wish.models:
+        look_up(table, name, "inpainting model" if inpainting else "denoising model")
+    for name in wish.solvers:
+        look_up(SOLVERS, name, "solver")
     if len(masks) + (wish.known is not None) > 1:
         raise MaskError("Give one of --known, --mask and --damage.")
     if inpainting and (wish.noise is not None or wish.as_is):
@@ -98,7 +111,7 @@ def _one(source: Path, wish: Comparison, nets: list[NeuralSolver], *, quiet: boo
     for case in cases:
         serving = [net for net in nets if _serves(net, case.model, asked=bool(wish.nets))]
         idle -= {net.title for net in serving}
-        solutions = _solutions(case, serving, wish.tolerance, quiet)
+        solutions = _solutions(case, serving, _solvers(case, wish), wish.tolerance, quiet)
         rows += _rows(solutions, case, str(source), reference)
         # The trace of a network that a solver finishes begins with the network's own answer.
         solved += [
@@ -111,14 +124,26 @@ def _one(source: Path, wish: Comparison, nets: list[NeuralSolver], *, quiet: boo
     return rows
 
 
-def _solutions(case: Case, nets: list[NeuralSolver], tolerance: float, quiet: bool) -> list[Solution]:
-    """By every solver that accepts the model, every network, and every network with a solver that goes on."""
+def _solvers(case: Case, wish: Comparison) -> dict[str, Solver[Any, Any]]:
+    """Those named; for a single model all that accept it; else, for each model, the one that suits it best."""
+    able = accepting(case.model)
+    if wish.solvers:
+        named = [look_up(SOLVERS, name, "solver") for name in wish.solvers]
+        return {name: solver for name, solver in able.items() if solver in named}
+    if len(wish.models) == 1:
+        if case.model.why_not(SmoothEnergy) is not None:
+            able.pop("gradient-descent")  # a subgradient method: it would only use up the steps
+        return able
+    best, _ = choose(case.model)
+    return {best.title: best}
+
+
+def _solutions(
+    case: Case, nets: list[NeuralSolver], solvers: dict[str, Solver[Any, Any]], tolerance: float, quiet: bool
+) -> list[Solution]:
+    """By every solver, every network, and every network with a solver that goes on."""
     model, found = case.model, []
-    for name, solver in SOLVERS.items():
-        if model.why_not(solver.accepts) is not None:
-            continue
-        if isinstance(solver, GradientDescent) and model.why_not(SmoothEnergy) is not None:
-            continue  # a subgradient method: it would only use up the steps
+    for name, solver in solvers.items():
         with Progress(f"{case.label} by {name}", quiet=quiet) as progress:
             found.append(minimise(model, solver, stop=Stop(tolerance), watch=progress))
     for net in nets:
@@ -159,8 +184,9 @@ def _problem(photo: Image, wish: Comparison, nets: list[NeuralSolver]) -> tuple[
         else:
             assert wish.known is not None
             mask = random_mask(photo.shape[2], photo.shape[3], wish.known, seed=wish.seed)
-        plans = [plan_inpainting(photo, mask, model=name) for name in INPAINTING]
-        told = f"{plans[0].why}; the photograph is what is to be found again"
+        plans = [plan_inpainting(photo, mask, model=name) for name in wish.models or USUAL_INPAINTING]
+        cheap = float(psnr(shepard(photo, mask), photo))
+        told = f"{plans[0].why}; Shepard interpolation finds it again to {cheap:.2f} dB"
         return [Case(plan.model, plan.why, plan.model.title) for plan in plans], photo, told
     if wish.as_is:
         data, reference, told = photo, None, "taken as it is"
@@ -170,7 +196,7 @@ def _problem(photo: Image, wish: Comparison, nets: list[NeuralSolver]) -> tuple[
         data, reference = GaussianNoise(noise)(photo, seed=wish.seed), photo
         told = f"noise of {noise * 255:.1f}/255 added, {float(psnr(data, photo)):.2f} dB"
     cases = []
-    for name in DENOISING:
+    for name in wish.models or USUAL_DENOISING:
         plan = plan_denoising(data, model=name, noise=noise)
         cases.append(Case(plan.model, plan.why, plan.model.title))
         for net in nets:

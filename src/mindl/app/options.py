@@ -22,7 +22,7 @@ Output = Annotated[
     Path, typer.Option("-o", "--output", metavar="OUT", help="File to write; a folder for several inputs.")
 ]
 Model = Annotated[
-    str, typer.Option("--model", help="rof, anisotropic_rof or whittaker_tikhonov; harmonic_inpainting fills in.")
+    str, typer.Option("--model", help="A name of docs/choosing.md, such as rof, charbonnier, harmonic_inpainting.")
 ]
 Weight = Annotated[
     float | None,
@@ -35,7 +35,7 @@ Noise = Annotated[
 SolverName = Annotated[
     str | None,
     typer.Option(
-        "--solver", help="primal-dual, conjugate-gradient or gradient-descent; by default one is chosen."
+        "--solver", help="A name of docs/choosing.md, such as primal-dual, multigrid; by default one is chosen."
     ),
 ]
 Tolerance = Annotated[float, typer.Option(help="Relative tolerance of the certificate.")]

@@ -165,7 +165,7 @@ def _distance(row: Row) -> str:
     if not row.outcome:
         return ""
     if row.rms is None or row.maximum is None:
-        return "nothing proved"
+        return "bound only" if row.certified else "nothing proved"
     return f"{_short(row.rms)} / {_short(row.maximum)}{' †' if row.alone else ''}"
 
 

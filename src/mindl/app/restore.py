@@ -17,7 +17,7 @@ from mindl.images.masks import read_mask
 from mindl.models.inpainting import INPAINTING
 from mindl.neural import NeuralSolver
 from mindl.restore import Plan, network, plan_denoising, plan_inpainting, solve
-from mindl.solvers.answers import write_answer
+from mindl.solvers.answers import VERIFIABLE, write_answer
 from mindl.solvers.choosing import SOLVERS, check_accepts
 from mindl.solvers.stop import FINEST
 
@@ -76,6 +76,8 @@ def inpaint(inputs: list[Path], settings: Settings, *, model: str, mask: Path | 
 def _check(probe: Plan, settings: Settings) -> NeuralSolver | None:
     """Refuse wrong names, weights and tolerances before the first file is opened; the network that was named."""
     check_tolerance(settings.tolerance)
+    if settings.answer and probe.model.title not in VERIFIABLE:
+        raise InputError(f"--answer: `mindl verify` knows {', '.join(VERIFIABLE)}, not {probe.model.title}.")
     if settings.solver is not None:
         check_accepts(look_up(SOLVERS, settings.solver, "solver"), probe.model)
     if settings.net is None:

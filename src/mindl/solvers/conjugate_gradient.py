@@ -79,6 +79,12 @@ class ConjugateGradient(Solver[LinearSystem, ConjugateGradientState]):
     guarantee = "error at most 2 ((sqrt(kappa) - 1) / (sqrt(kappa) + 1))^k in the energy norm"
     cost = "one product with A, and the preconditioner"
 
+    @property
+    def title(self) -> str:
+        """With the preconditioner's name, where there is one."""
+        inner = "" if self.preconditioner is None else f"({type(self.preconditioner).__name__})"
+        return f"ConjugateGradient{inner}"
+
     def __post_init__(self) -> None:
         if self.refresh < 1:
             raise InputError(f"ConjugateGradient(refresh={self.refresh}) must be at least 1.")
