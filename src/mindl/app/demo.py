@@ -14,7 +14,7 @@ from mindl.images import GaussianNoise, coffee, psnr, random_mask, write
 from mindl.models import Supersolution, harmonic_inpainting
 from mindl.plot import Panel, gallery_figure, save_figure
 from mindl.restore import plan_denoising
-from mindl.solvers import ConjugateGradient, PrimalDual, Stop, minimise, write_answer
+from mindl.solvers import PrimalDual, Stop, minimise, write_answer
 
 SIGMA = 25 / 255
 KNOWN = 0.05
@@ -82,7 +82,7 @@ def _inpainting(photo: Image, folder: Path, quiet: bool) -> tuple[list[Row], lis
     mask = random_mask(photo.shape[2], photo.shape[3], KNOWN, seed=1)
     model = harmonic_inpainting(photo, mask)
     with Progress("inpainting", quiet=quiet) as progress:
-        filled = minimise(model, ConjugateGradient(), stop=Stop(FILLED_TO), watch=progress)
+        filled = minimise(model, stop=Stop(FILLED_TO), watch=progress)
     known = torch.where(mask, photo, 0)
     write(folder / "known-pixels.png", known)
     write(folder / "harmonic-inpainting.png", filled.image)
