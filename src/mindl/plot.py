@@ -81,23 +81,26 @@ def gallery_figure(panels: Sequence[Panel], columns: int, title: str = "") -> Fi
 
 
 def trace_figure(solutions: Sequence[tuple[str, Solution]]) -> Figure:
-    """Accuracy against time: the relative measure of each solver at every check."""
+    """Accuracy against time, both logarithmic: the relative measure of each solver at every check."""
     from matplotlib.figure import Figure  # noqa: PLC0415 - heavy
 
     kinds = list(dict.fromkeys(solution.certificate.kind for _, solution in solutions))
-    figure = Figure(figsize=(5.2 * len(kinds), 3.8), layout="constrained")
+    most = max(sum(solution.certificate.kind == kind for _, solution in solutions) for kind in kinds)
+    figure = Figure(figsize=(5.2 * len(kinds), 3.6 + 0.2 * most), layout="constrained")
     plots = figure.subplots(1, len(kinds), squeeze=False)[0]
     for kind, axes in zip(kinds, plots, strict=True):
-        for name, solution in solutions:
-            if solution.certificate.kind == kind:
-                relative = (solution.trace.bound / solution.trace.scale).amax(dim=1)
-                axes.semilogy(1000 * solution.trace.seconds, relative.clamp(min=1e-16), marker=".", label=name)
+        shown = [(name, solution) for name, solution in solutions if solution.certificate.kind == kind]
+        for k, (name, solution) in enumerate(shown):
+            relative = (solution.trace.bound / solution.trace.scale).amax(dim=1).clamp(min=1e-16)
+            milliseconds = (1000 * solution.trace.seconds).clamp(min=1)
+            style = ("-", "--", ":")[k // 10 % 3]  # the colours begin anew after ten
+            axes.loglog(milliseconds, relative, marker=".", linestyle=style, label=name)
         if (tolerance := solutions[0][1].stop.tolerance) is not None:
             axes.axhline(tolerance, color=MUTED, linewidth=0.8, linestyle=":")
         axes.set_xlabel("milliseconds, checks included")
         axes.set_ylabel(f"{kind}, relative")
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False, fontsize=8)
+        axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16))
     return figure
 
 

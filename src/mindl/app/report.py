@@ -115,7 +115,7 @@ def print_rows(rows: list[Row], failed: Sequence[Failure] = (), *, as_json: bool
 
 def _table(rows: list[Row]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    named = any(row.what for row in rows)
+    named = len({row.what for row in rows}) > 1 or any(row.what and row.output for row in rows)
     judged = any(row.psnr is not None for row in rows)
     if named:
         table.add_column("image", overflow="fold")
@@ -141,7 +141,7 @@ def _table(rows: list[Row]) -> Table:
         cells.append(_distance(row))
         cells += [str(row.steps), f"{row.seconds:.2f}"] if row.outcome else ["", ""]
         if telling:
-            cells.append(row.outcome)
+            cells.append("" if row.certified else row.outcome)
         table.add_row(*cells)
     return table
 

@@ -85,6 +85,11 @@ class ConjugateGradient(Solver[LinearSystem, ConjugateGradientState]):
         inner = "" if self.preconditioner is None else f"({type(self.preconditioner).__name__})"
         return f"ConjugateGradient{inner}"
 
+    @property
+    def heavy(self) -> bool:
+        """With a preconditioner."""
+        return self.preconditioner is not None
+
     def __post_init__(self) -> None:
         if self.refresh < 1:
             raise InputError(f"ConjugateGradient(refresh={self.refresh}) must be at least 1.")

@@ -82,7 +82,7 @@ def iterate(
         watch.checked(count, certificate, done, stop)
         if bool(done.all()) or count >= stop.steps:
             break
-        n = min(stop.every, stop.steps - count)
+        n = min(1 if solver.heavy else stop.every, stop.steps - count)
         if in_place:
             state = solver.advance(view, state, n)
         else:

@@ -54,6 +54,11 @@ class LaggedDiffusivity(Solver[Quasilinear, LaggedDiffusivityState]):
         if not 0 < self.inexactness < 1:
             raise InputError(f"LaggedDiffusivity(inexactness={self.inexactness}) must lie between 0 and 1.")
 
+    @property
+    def heavy(self) -> bool:
+        """A system costs many checks."""
+        return True
+
     def begin(self, view: Quasilinear, start: Candidate) -> LaggedDiffusivityState:
         """The start, made admissible."""
         return LaggedDiffusivityState(view.project(start.image).clone())

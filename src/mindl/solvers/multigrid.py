@@ -86,6 +86,11 @@ class Multigrid(Stationary):
                 f"Multigrid(visits={self.visits}, smoothing={self.smoothing}) needs both to be at least 1."
             )
 
+    @property
+    def heavy(self) -> bool:
+        """A cycle costs several checks."""
+        return True
+
     def prepare(self, view: LinearSystem, like: Image, *, symmetric: bool) -> Correct:
         """The hierarchy, and a cycle that starts from 0. It is symmetric: as many steps after as before."""
         levels = hierarchy(self, view, like)

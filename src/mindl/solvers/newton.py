@@ -62,6 +62,11 @@ class Newton(Solver[SmoothEnergy, NewtonState]):
         if not 0 < self.inexactness < 1:
             raise InputError(f"Newton(inexactness={self.inexactness}) must lie between 0 and 1.")
 
+    @property
+    def heavy(self) -> bool:
+        """A system costs many checks."""
+        return True
+
     def begin(self, view: SmoothEnergy, start: Candidate) -> NewtonState:
         """The start, made admissible."""
         image = view.project(start.image).clone()

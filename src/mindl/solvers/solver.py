@@ -70,6 +70,11 @@ class Solver(ABC, Generic[View, State]):
         """Which images cannot make progress any more (by default none)."""
         return torch.zeros((), dtype=torch.bool)
 
+    @property
+    def heavy(self) -> bool:
+        """Whether a step costs more than the check of the stopping rule, which then comes after every step."""
+        return False
+
     def work(self, state: State, steps: int) -> int:
         """Applications of the model's operator in ``steps`` steps."""
         return self.applications * steps

@@ -26,7 +26,8 @@ class Stop:
 
     The certificate's kind says what bound and scale are. The second clause serves images of almost no energy
     (a constant has none); it is 0.01 grey level at the default. Every image of a batch stops on its own.
-    ``tolerance=None`` does exactly ``steps`` steps.
+    ``tolerance=None`` does exactly ``steps`` steps. The rule is checked after every ``every`` steps, and after
+    each step of a solver whose steps cost more than the check.
 
     Raises:
         InputError: a tolerance or number of steps below 0, or a check that never comes.
