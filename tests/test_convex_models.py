@@ -506,3 +506,110 @@ def test_a_linear_system_is_a_linear_system_whoever_solves_it() -> None:
     solution = md.minimise(model, md.solvers.LBFGS(), stop=md.Stop(1e-8))
     assert solution.certificate.kind == "residual" and solution.outcome.certified
     assert model.why_not(LinearSystem) is None
+
+
+@pytest.mark.parametrize("make", [md.models.rof, md.models.huber_rof, md.models.tgv])
+def test_a_weight_that_is_no_number_is_refused(make) -> None:
+    with pytest.raises(InputError, match="weight above 0"):
+        make(rough(), "a")
+
+
+def test_parts_that_do_not_fit_are_refused() -> None:
+    f, psi = rough((2, 1, 5, 5)), md.calculus.TotalVariation()
+    with pytest.raises(InputError, match=r"contrast.*the shape \(3, 1, 1, 1\)"):
+        Variational(HalfSquared(f), md.calculus.Huber(torch.ones(3, 1, 1, 1)), md.calculus.Gradient(), 0.1)
+    with pytest.raises(InputError, match="components in pairs"):
+        Variational(HalfSquared(f), psi, md.calculus.Polyharmonic(2), 0.1, md.calculus.Paired())
+    with pytest.raises(InputError, match="grid"):
+        md.calculus.Gradient(grid="a")
+    assert md.solvers.cascadic_start(md.models.tgv(f, 0.1)).dual is None
+
+
+# -- what a review had broken ----------------------------------------------------------------------------------
+
+
+def test_charbonniers_fenchel_young_terms_do_not_cancel() -> None:
+    """q long and nearly orthogonal to v: against the definition in 50 digits."""
+    from decimal import Decimal, getcontext
+
+    getcontext().prec = 50
+    for contrast, weight in ((1e-3, 1e4), (1e-6, 1e4), (1e-11, 1e11)):
+        psi, coupling = md.calculus.Charbonnier(contrast), md.calculus.Joint()
+        q = torch.tensor([1.0, 0.7, -0.4], dtype=F64).reshape(1, 3, 1, 1, 1)
+        p = torch.tensor([0.3, -0.4, 0.1], dtype=F64).reshape(1, 3, 1, 1, 1) * weight * contrast
+        found = psi.fenchel_young(q, p, weight, coupling).item()
+        w, c = Decimal(weight), Decimal(contrast)
+        a, b = ([Decimal(x) for x in field.flatten().tolist()] for field in (q, p))
+        size, dual = sum(x * x for x in a), sum(x * x for x in b)
+        primal = w * c * c * ((1 + size / (c * c)).sqrt() - 1)
+        conjugate = w * c * c * (1 - (1 - dual / (w * c) ** 2).sqrt())
+        exact = float(primal + conjugate - sum(x * y for x, y in zip(a, b, strict=True)))
+        assert found == pytest.approx(exact, rel=1e-13)
+
+
+def test_the_modulus_of_float32_data_is_that_of_the_weight() -> None:
+    weight = torch.full((1, 1, 1, 1), 4 * (1 - 3e-8), dtype=F64)
+    view = md.models.perona_malik(torch.tensor([[[[-0.25, 0.25]]]]), weight, 0.1).view(SmoothEnergy)
+    assert view.modulus == pytest.approx(3e-8, rel=1e-4)
+
+
+def test_a_batch_mate_without_a_modulus_spoils_nothing() -> None:
+    f = rough((2, 1, 6, 6))
+    both = md.models.perona_malik(f, torch.tensor([0.5, 5.0], dtype=F64).reshape(2, 1, 1, 1))
+    solution = md.minimise(both, md.solvers.LBFGS(), stop=md.Stop(1e-6))
+    alone = md.minimise(md.models.perona_malik(f[:1], 0.5), md.solvers.LBFGS(), stop=md.Stop(1e-6))
+    assert solution.certificate.rms[0] == alone.certificate.rms[0] and solution.certificate.rms[1].isinf()
+    assert solution.outcomes[0].certified and not solution.outcomes[1].certified
+
+
+def test_weights_per_image_with_one_mask_for_all() -> None:
+    f, mask = rough((2, 1, 6, 6)), md.images.random_mask(6, 6, 0.2, seed=1)
+    weight = torch.tensor([1.0, 20.0], dtype=F64).reshape(2, 1, 1, 1)
+    for operator in (md.calculus.Gradient(), md.calculus.Polyharmonic(2)):
+        model = Variational(KnownPixels(f, mask), md.calculus.Quadratic(), operator, weight)
+        plain = Variational(KnownPixels(f, mask), md.calculus.Quadratic(), operator)
+        solution = md.minimise(model, stop=md.Stop(1e-8)).require()
+        assert torch.allclose(solution.image, md.minimise(plain, stop=md.Stop(1e-8)).image, atol=1e-6)
+        assert torch.isfinite(solution.certificate.rms).all()
+
+
+def test_a_joint_coupling_with_a_mask_for_each_channel() -> None:
+    f = rough((1, 3, 6, 6))
+    mask = torch.cat([md.images.random_mask(6, 6, 0.4, seed=k) for k in range(3)], dim=1)
+    model = Variational(KnownPixels(f, mask), md.calculus.Charbonnier(0.1), md.calculus.Gradient(), 1.0)
+    energies = [
+        model.energy(md.minimise(model, by, stop=md.Stop(1e-6)).image).item()
+        for by in (md.solvers.LaggedDiffusivity(), md.solvers.Newton(), md.solvers.LBFGS())
+    ]
+    assert energies == pytest.approx([energies[0]] * 3, rel=1e-6)
+
+
+@pytest.mark.parametrize("preconditioning", [False, True])
+def test_the_damping_of_jacobi_is_each_images_own(preconditioning) -> None:
+    solver = md.solvers.ConjugateGradient(20, md.solvers.Jacobi()) if preconditioning else md.solvers.Jacobi()
+    f, weight = rough((2, 1, 8, 8)), torch.tensor([0.5, 50.0], dtype=F64).reshape(2, 1, 1, 1)
+    for make in (md.models.fourth_order_smoothing, md.models.whittaker_tikhonov):
+        stop = md.Stop(None, steps=20)
+        whole, alone = (md.minimise(make(f[:n], weight[:n]), solver, stop=stop).image for n in (2, 1))
+        assert torch.equal(whole[:1], alone)
+
+
+def test_what_overflows_proves_nothing() -> None:
+    f = rough((1, 1, 4, 4))
+    wild = md.models.DualWitness(torch.zeros(1, 1, 2, 4, 4, dtype=F64), f * 1e160)
+    honest = md.models.verify(md.models.rof(f, 0.1), f)
+    assert md.models.verify(md.models.rof(f, 0.1), f, wild).rms == honest.rms
+    for make in (md.models.rof, md.models.tgv, md.models.charbonnier, md.models.huber_rof):
+        certificate = md.certify(make(f * 1e200, 0.1), f * 1e200, effort=0)
+        assert certificate.bound.isinf().all() and (certificate.rms > 1e200).all()  # the range of the data
+        assert certificate.relative.isinf().all()
+    for make in (md.models.charbonnier, md.models.perona_malik, md.models.huber_rof):
+        certificate = md.models.verify(make(f, 0.1, 1e-200), f)
+        assert not certificate.bound.isnan().any() and not certificate.rms.isnan().any()
+
+
+def test_a_tiny_contrast_is_total_variation() -> None:
+    f = md.images.step(4, 9)
+    solution = md.minimise(md.models.huber_rof(f, 0.1, 1e-23))
+    assert solution.outcome.certified
+    assert (solution.image - md.minimise(md.models.rof(f, 0.1)).image).abs().max() < 1e-2

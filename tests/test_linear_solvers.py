@@ -119,6 +119,9 @@ def test_sor_outside_its_interval_is_refused(relaxation) -> None:
     ("make", "message"),
     [
         (lambda: md.solvers.Multigrid(visits=0), "at least 1"),
+        (lambda: md.solvers.Multigrid(smoothing=1.5), "whole numbers"),
+        (lambda: md.solvers.LBFGS(1.5), "whole number"),
+        (lambda: md.solvers.ConjugateGradient(2.5), "whole number"),
         (lambda: md.solvers.Multigrid(smoothing=0), "at least 1"),
         (lambda: md.solvers.Jacobi(0), "above 0"),
         (lambda: md.solvers.ADMM(0.0), "above 0"),

@@ -219,7 +219,7 @@ class GradientPairs(Differences, Diagonalised):
 
 def check_grid(grid: float, call: str) -> None:
     """See that a grid size is one."""
-    if not 0 < grid < math.inf:
+    if not isinstance(grid, float | int) or not 0 < grid < math.inf:
         raise InputError(f"{call}(grid={grid}) must be above 0 and finite.")
 
 

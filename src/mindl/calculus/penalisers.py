@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from mindl.calculus.coupling import Coupling
+from mindl.calculus.safe import safe_sqrt
 from mindl.core.arrays import Weight, per_image
 from mindl.core.errors import InputError
 
@@ -28,6 +29,9 @@ NEWTON_STEPS = 8
 
 class Penaliser(ABC):
     """A function psi(s) of a magnitude s >= 0 with psi(0) = 0."""
+
+    contrast: Weight | None = None
+    """The parameter of a penaliser that has one: a number, or one per image."""
 
     @abstractmethod
     def __call__(self, magnitude: Tensor) -> Tensor:
@@ -249,8 +253,8 @@ class Huber(SmoothConvexPenaliser):
     def diffusivity(self, squared_magnitude: Tensor) -> Tensor:
         """1 / max(c, s)."""
         c = per_image(self.contrast, squared_magnitude)
-        square = torch.as_tensor(c * c, dtype=squared_magnitude.dtype, device=squared_magnitude.device)
-        return torch.maximum(squared_magnitude, square).rsqrt()
+        floor = torch.as_tensor(c, dtype=squared_magnitude.dtype, device=squared_magnitude.device)
+        return 1 / torch.maximum(safe_sqrt(squared_magnitude), floor)
 
     def resolvent(self, size: Tensor, linear: float | Tensor, weight: float | Tensor) -> Tensor:
         """size c / (linear c + weight) below c, (size - weight) / linear above."""
@@ -301,7 +305,7 @@ class Charbonnier(SmoothConvexPenaliser):
     def diffusivity(self, squared_magnitude: Tensor) -> Tensor:
         """1 / sqrt(1 + s^2 / c^2)."""
         c = per_image(self.contrast, squared_magnitude)
-        return (1 + squared_magnitude / (c * c)).rsqrt()
+        return (1 + squared_magnitude / c / c).rsqrt()  # c * c may underflow
 
     def resolvent(self, size: Tensor, linear: float | Tensor, weight: float | Tensor) -> Tensor:
         """Newton's method from below: the flux is concave, so it rises to the root, quadratically."""
@@ -330,7 +334,11 @@ class Charbonnier(SmoothConvexPenaliser):
         away = q - v
         a, b = (1 + coupling.total(q * q)).sqrt(), (1 + coupling.total(v * v)).sqrt()
         product, square = 1 + coupling.total(q * v), coupling.total(away * away)
-        wedge = (coupling.total(q * q) * square - coupling.total(q * away).square()).clamp(min=0)
+        # |q|^2 |v|^2 - <q, v>^2 as |q|^2 times the squared part of v beside q: the difference would cancel.
+        length = coupling.total(q * q)
+        along = coupling.total(q * v) / torch.where(length > 0, length, 1)
+        beside = v - coupling.spread(along) * q
+        wedge = length * coupling.total(beside * beside)
         fine = (square + wedge) / (a * b + product.clamp(min=0))
         return w * (c * c) * torch.where(product > 0, fine, a * b - product) / b
 
@@ -365,7 +373,7 @@ class PeronaMalik(SmoothPenaliser):
     def diffusivity(self, squared_magnitude: Tensor) -> Tensor:
         """1 / (1 + s^2 / c^2)."""
         c = per_image(self.contrast, squared_magnitude)
-        return 1 / (1 + squared_magnitude / (c * c))
+        return 1 / (1 + squared_magnitude / c / c)
 
 
 def draw_in(dual: Tensor, radius: float | Tensor, coupling: Coupling) -> Tensor:
@@ -380,7 +388,7 @@ def check_contrast(contrast: Weight, call: str) -> None:
         legal = contrast.ndim == 4 and contrast.shape[1:] == (1, 1, 1)
         legal = legal and bool((torch.isfinite(contrast) & (contrast > 0)).all())
     else:
-        legal = 0 < contrast < math.inf
+        legal = isinstance(contrast, float | int) and 0 < contrast < math.inf
     if not legal:
         got = (
             f"the shape {tuple(contrast.shape)}"

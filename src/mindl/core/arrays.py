@@ -68,7 +68,7 @@ def check_weight(value: Weight, image: Tensor, call: str) -> Weight:
             raise InputError(f"{call} needs its weight on the image's device {image.device}, got {value.device}.")
         valid = bool((torch.isfinite(value) & (value > 0)).all())
     else:
-        valid = 0 < value < float("inf")
+        valid = isinstance(value, float | int) and 0 < value < float("inf")
     if not valid:
         raise InputError(f"{call} needs a finite weight above 0, got {value}.")
     return value

@@ -108,7 +108,8 @@ class Certificate:
     @property
     def relative(self) -> PerImage:
         """bound / scale, for the eye (0 / 0 is 0); comparisons use products."""
-        return torch.where(self.bound == 0, 0, self.bound / self.scale)
+        ratio = torch.where(self.bound == 0, 0, self.bound / self.scale)
+        return torch.where(self.bound.isinf(), torch.inf, ratio)
 
     @property
     def informative(self) -> bool:
@@ -276,14 +277,20 @@ class _Pair:
         # With moduli mu of D and 1 / mu of D* the sums above hold for G / mu.
         gap_scaled = gap / mu if mu > 0 else torch.full_like(gap, torch.inf)
         rest = (4 * gap_scaled - squared).clamp(min=0) if mu > 0 else gap_scaled
+        away = to_midpoint.sqrt() * (1 + 64 * EPSILON) + 4 * EPSILON * size_squared.sqrt() + slip
         return _Pair(
             energy=energy,
-            gap=gap,
-            distance=(squared.sqrt() + slip + rest.sqrt()) / 2 * (1 + 8 * EPSILON),
-            midpoint=((rest / 4).sqrt() + slip) * (1 + 8 * EPSILON),
-            to_image=to_image.sqrt() * (1 + 64 * EPSILON),
-            to_midpoint=to_midpoint.sqrt() * (1 + 64 * EPSILON) + 4 * EPSILON * size_squared.sqrt() + slip,
+            gap=_or_infinite(gap),
+            distance=_or_infinite((squared.sqrt() + slip + rest.sqrt()) / 2 * (1 + 8 * EPSILON)),
+            midpoint=_or_infinite(((rest / 4).sqrt() + slip) * (1 + 8 * EPSILON)),
+            to_image=_or_infinite(to_image.sqrt() * (1 + 64 * EPSILON)),
+            to_midpoint=_or_infinite(away),
         )
+
+
+def _or_infinite(bound: PerImage) -> PerImage:
+    """What overflowed to NaN on its way proves nothing."""
+    return torch.where(bound.isnan(), torch.inf, bound)
 
 
 def _range_bound(view: SaddlePoint, image: Image) -> PerImage:
@@ -315,7 +322,7 @@ def _linear_system(view: LinearSystem, image: Image, witness: Supersolution | Ha
                 slack = torch.where(part.free[..., inside, :], slack, torch.inf)
             margin = torch.minimum(margin, -largest(-slack))
     slip = residual_rounding(view, energy)
-    residual_norm = squared.sqrt() * (1 + 64 * EPSILON) + slip
+    residual_norm = _or_infinite(squared.sqrt() * (1 + 64 * EPSILON) + slip)
     distance = residual_norm / view.modulus if view.modulus > 0 else torch.full_like(energy, torch.inf)
     maximum = distance
     if isinstance(view, PolyharmonicSystem) and values is not None:
@@ -377,13 +384,15 @@ def _energy(view: Energy, image: Image) -> Certificate:
 
     The rounding of a gradient of one's own is not known here: the distance holds up to it.
     """
-    smooth = isinstance(view, SmoothEnergy) and view.modulus > 0
+    smooth = isinstance(view, SmoothEnergy) and bool((torch.as_tensor(view.modulus_per_image) > 0).any())
     gradient = view.gradient(image.double() if smooth else image)
     # At a hard constraint only the part of the gradient counts along which the image may still move. The
     # distance rests on the whole of it: <grad E(u), u - u*> >= mu |u - u*|^2 for every admissible u.
-    slope, whole = norm(view.move(image.to(gradient.dtype), -gradient)[1]), norm(gradient)
-    modulus = view.modulus if isinstance(view, SmoothEnergy) else 0.0
-    distance = whole / modulus if modulus > 0 else torch.full_like(slope, torch.inf)
+    slope = _or_infinite(norm(view.move(image.to(gradient.dtype), -gradient)[1]))
+    own = view.modulus_per_image if isinstance(view, SmoothEnergy) else 0.0
+    modulus = torch.as_tensor(own, dtype=torch.float64, device=image.device)
+    proved = modulus > 0
+    distance = torch.where(proved, _or_infinite(norm(gradient) / torch.where(proved, modulus, 1)), torch.inf)
     legal = view.admissible(image)
     return Certificate(
         kind="gradient",
@@ -391,7 +400,7 @@ def _energy(view: Energy, image: Image) -> Certificate:
         scale=torch.full_like(slope, torch.nan),
         rms=_grey_rms(torch.where(legal, distance, torch.inf), image),
         maximum=torch.where(legal, distance, torch.inf) * GREY_LEVELS,
-        rigorous=modulus > 0,
+        rigorous=bool(proved.all()),
     )
 
 

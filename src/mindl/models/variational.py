@@ -21,13 +21,14 @@ from mindl.calculus import (
     GradientPairs,
     Joint,
     Operator,
+    Paired,
     Penaliser,
     Polyharmonic,
     Quadratic,
     SmoothPenaliser,
 )
 from mindl.core.arrays import Dual, Image, PerImage, PerImageFlag, Weight, check_weight, per_image
-from mindl.core.errors import ViewError
+from mindl.core.errors import InputError, ViewError
 from mindl.core.reduce import largest, total
 from mindl.models.data_terms import Boxed, DataTerm, HalfSquared, KnownPixels
 from mindl.models.views import (
@@ -76,6 +77,12 @@ class Variational(Energy, Local):
 
     def __post_init__(self) -> None:
         check_weight(self.weight, self.data_term.data, self.name)
+        if self.penaliser.contrast is not None:
+            check_weight(self.penaliser.contrast, self.data_term.data, f"{self.name}(contrast)")
+        if isinstance(self.coupling, Paired) and self.operator.components % 2:
+            raise InputError(
+                f"{self.name} couples components in pairs, and {self.operator!r} has {self.operator.components}."
+            )
         ties = isinstance(self.operator, Differences) and self.operator.ties_to_zero
         if ties and isinstance(self.data_term, Boxed):
             object.__setattr__(self, "data_term", self.data_term.including_zero())
@@ -270,20 +277,27 @@ class _Smooth(_View, SmoothEnergy):
     def _spectral_bound(self) -> float | Tensor:
         height, width = self.model.data_term.data.shape[2:]
         bound = self.model.operator.norm_squared(height, width)
-        return per_image(self.model.weight, self.model.data_term.data) * bound
+        weight = self.model.weight
+        return weight.double() * bound if isinstance(weight, Tensor) else weight * bound  # proofs are in float64
 
     @property
     def lipschitz(self) -> float | Tensor:
         smooth = cast(SmoothPenaliser, self.model.penaliser)
-        return self._data_modulus + self._spectral_bound * smooth.largest_diffusivity
+        largest = smooth.largest_diffusivity
+        return self._data_modulus + self._spectral_bound * (
+            largest.double() if isinstance(largest, Tensor) else largest
+        )
 
     @property
     def modulus(self) -> float:
+        own = self.modulus_per_image
+        return float(own.detach().min()) if isinstance(own, Tensor) else own
+
+    @property
+    def modulus_per_image(self) -> float | Tensor:
         smooth = cast(SmoothPenaliser, self.model.penaliser)
-        worst = min(smooth.smallest_slope, 0.0) * self._spectral_bound
-        if isinstance(worst, Tensor):
-            worst = float(worst.detach().min())
-        return max(self._data_modulus + worst, 0.0)
+        worst = self._data_modulus + min(smooth.smallest_slope, 0.0) * self._spectral_bound
+        return worst.flatten().clamp(min=0) if isinstance(worst, Tensor) else max(worst, 0.0)
 
     @property
     def _data_modulus(self) -> float:
@@ -462,7 +476,8 @@ class _Frozen(_Linear):
 
     @property
     def pattern(self) -> tuple[int, int]:
-        return self.diffusivity.shape[0], self.diffusivity.shape[1]
+        own, batch, channel = super().pattern, *self.diffusivity.shape[:2]
+        return max(own[0], batch), max(own[1], channel)
 
 
 class _Quasilinear(_Smooth, Quasilinear):

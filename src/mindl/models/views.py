@@ -186,8 +186,13 @@ class SmoothEnergy(Energy):
 
     @property
     def modulus(self) -> float:
-        """Proved modulus of strong convexity."""
+        """Proved modulus of strong convexity, of all images of a batch."""
         return 0.0
+
+    @property
+    def modulus_per_image(self) -> float | Tensor:
+        """The modulus of each image, (batch,), where they differ."""
+        return self.modulus
 
 
 class LinearSystem(SmoothEnergy):

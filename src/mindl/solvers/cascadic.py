@@ -10,6 +10,7 @@ from torch.nn import functional
 from mindl.core.arrays import Image
 from mindl.models.candidate import Candidate
 from mindl.models.variational import Variational
+from mindl.models.views import Model
 from mindl.solvers.entry import minimise
 from mindl.solvers.solver import Solver
 from mindl.solvers.stop import Stop
@@ -21,9 +22,7 @@ ROUGHLY = Stop(1e-3, steps=200)
 """How well the coarse problems are solved: their solutions differ from the fine one by more than that."""
 
 
-def cascadic_start(
-    model: Variational, solver: Solver[Any, Any] | None = None, *, stop: Stop = ROUGHLY
-) -> Candidate:
+def cascadic_start(model: Model, solver: Solver[Any, Any] | None = None, *, stop: Stop = ROUGHLY) -> Candidate:
     """A start for ``minimise``, from the same model on grids of half the size, a quarter, and so on.
 
     The coarsest problem is solved first; each solution, interpolated linearly, starts the next finer one, and
@@ -45,8 +44,8 @@ def cascadic_start(
     >>> start.image.shape, start.dual.shape
     (torch.Size([1, 1, 40, 40]), torch.Size([1, 1, 2, 40, 40]))
     """
-    coarse = model.coarser()
-    if coarse is None or min(coarse.image_shape[2:]) < SMALLEST:
+    coarse = model.coarser() if isinstance(model, Variational) else None
+    if not isinstance(model, Variational) or coarse is None or min(coarse.image_shape[2:]) < SMALLEST:
         return Candidate(model.start())
     found = minimise(coarse, solver, cascadic_start(coarse, solver, stop=stop), stop=stop)
     height, width = model.image_shape[2:]

@@ -91,8 +91,8 @@ class ConjugateGradient(Solver[LinearSystem, ConjugateGradientState]):
         return self.preconditioner is not None
 
     def __post_init__(self) -> None:
-        if self.refresh < 1:
-            raise InputError(f"ConjugateGradient(refresh={self.refresh}) must be at least 1.")
+        if not isinstance(self.refresh, int) or self.refresh < 1:
+            raise InputError(f"ConjugateGradient(refresh={self.refresh}) must be a whole number, at least 1.")
 
     def begin(self, view: LinearSystem, start: Candidate) -> ConjugateGradientState:
         """The residual of the start, once it is made admissible."""

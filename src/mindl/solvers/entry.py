@@ -202,7 +202,8 @@ def _final_certificate(model: Model, view: Energy, run: Run) -> Certificate:
 
 def _outcomes(run: Run, stop: Stop, certificate: Certificate) -> tuple[Outcome, ...]:
     """How each image ended. Met and proved is certified; met alone is stationary."""
-    proved: PerImageFlag = stop.met(certificate) & torch.as_tensor(certificate.rigorous)
+    # A batch may hold images of which a distance is proved, and others.
+    proved: PerImageFlag = stop.met(certificate) & (certificate.rms.isfinite() | certificate.rigorous)
 
     def one(met: bool, proved: bool, stuck: bool, diverged: bool) -> Outcome:
         if diverged:

@@ -73,8 +73,8 @@ class LBFGS(Solver[SmoothEnergy, LBFGSState]):
     cost = "one gradient and a line search"
 
     def __post_init__(self) -> None:
-        if self.memory < 1:
-            raise InputError(f"LBFGS(memory={self.memory}) must be at least 1.")
+        if not isinstance(self.memory, int) or self.memory < 1:
+            raise InputError(f"LBFGS(memory={self.memory}) must be a whole number, at least 1.")
 
     def begin(self, view: SmoothEnergy, start: Candidate) -> LBFGSState:
         """The start, made admissible, and its gradient."""

@@ -81,9 +81,10 @@ class Multigrid(Stationary):
     cost = "about 4 smoothing / 3 + 2 products with A, in all proportional to the number of pixels"
 
     def __post_init__(self) -> None:
-        if self.visits < 1 or self.smoothing < 1:
+        whole = isinstance(self.visits, int) and isinstance(self.smoothing, int)
+        if not whole or self.visits < 1 or self.smoothing < 1:
             raise InputError(
-                f"Multigrid(visits={self.visits}, smoothing={self.smoothing}) needs both to be at least 1."
+                f"Multigrid(visits={self.visits}, smoothing={self.smoothing}) needs whole numbers, at least 1."
             )
 
     @property

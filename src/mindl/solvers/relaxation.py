@@ -48,10 +48,11 @@ class Jacobi(Stationary):
     def prepare(self, view: LinearSystem, like: Image, *, symmetric: bool) -> Correct:
         """r -> omega r / D."""
         diagonal, sums = anatomy(self, view, like)
-        bound = 2 / float((sums / diagonal).detach().max())
-        if self.damping is not None and self.damping >= bound * (1 + 1e-6):
+        bound = 2 / (sums / diagonal).amax(dim=(1, 2, 3), keepdim=True)
+        least = float(bound.detach().min())
+        if self.damping is not None and self.damping >= least * (1 + 1e-6):
             raise InputError(
-                f"Jacobi(damping={self.damping:g}) is unstable for {view.title}: the bound is {bound:.4g}."
+                f"Jacobi(damping={self.damping:g}) is unstable for {view.title}: the bound is {least:.4g}."
             )
         factor = (0.8 * bound if self.damping is None else self.damping) / diagonal
         return lambda residual: residual * factor

@@ -115,7 +115,7 @@ def _supersolution(view: MonotoneSystem, image: Image, effort: int) -> Supersolu
     """
     # Approximate solutions suffice, so they are found in the image's own type; what makes them proofs, the
     # largest deficits, is computed in float64. w belongs to the mask and is shared by what shares the mask.
-    free = torch.ones_like(image[:1, :1], dtype=torch.bool) if view.free is None else view.free
+    free = _free(view, image)
     residual = view.gradient(image.double()).abs()
     peak = largest(residual)
     lift, floor = _covering(view, free.to(image.dtype), effort)
@@ -139,11 +139,17 @@ def _supersolution(view: MonotoneSystem, image: Image, effort: int) -> Supersolu
 
 def _harmonic_cover(view: PolyharmonicSystem, image: Image, effort: int) -> HarmonicCover:
     """w with H w >= 1 on the free pixels, lifted a little for the verifier's rounding; 0 where it is not found."""
-    free = torch.ones_like(image[:1, :1], dtype=torch.bool) if view.free is None else view.free
+    free = _free(view.harmonic, image)
     lift, floor = _covering(view.harmonic, free.double(), effort)
     slack = 2 * product_rounding(view.harmonic, largest(lift) / floor.clamp(min=1e-3))
     factor = torch.where(floor > 1e-3, (1 + slack) / floor.clamp(min=1e-3), 0)
     return HarmonicCover((lift * per_image(factor, lift)).expand(image.shape).contiguous())
+
+
+def _free(view: LinearSystem, image: Image) -> Tensor:
+    """The free pixels, in the pattern of the matrix."""
+    free = torch.ones_like(image[:1, :1], dtype=torch.bool) if view.free is None else view.free
+    return free.expand(*view.pattern, *image.shape[2:])
 
 
 def _covering(view: LinearSystem, ones: Tensor, effort: int) -> tuple[Image, PerImage]:
