@@ -259,6 +259,16 @@ def test_any_dual_field_of_tgv_becomes_feasible() -> None:
         assert slopes.abs().max() < 1e-14
 
 
+def test_the_work_of_nested_solvers_is_counted() -> None:
+    """Each step costs a gradient and at least one product; a better solved system costs more."""
+    model = md.models.charbonnier(rough((1, 1, 12, 12)), 5.0, 0.05)
+    stop = md.Stop(None, steps=3)
+    for kind in (md.solvers.Newton, md.solvers.LaggedDiffusivity):
+        loose, tight = (md.minimise(model, kind(inexactness), stop=stop).work for inexactness in (0.5, 1e-6))
+        assert 6 <= loose < tight
+    assert md.minimise(model, md.solvers.Newton(), stop=md.Stop(None, steps=0)).work == 0
+
+
 def test_hessian_products_are_derivatives_of_the_gradient() -> None:
     f = rough((1, 3, 6, 6))
     mask = md.images.random_mask(6, 6, 0.3, seed=1)

@@ -20,7 +20,7 @@ from mindl.calculus import (
     Separate,
     TotalVariation,
 )
-from mindl.core.arrays import Image, Weight, check_weight
+from mindl.core.arrays import Image, Weight
 from mindl.core.errors import InputError
 from mindl.models.data_terms import Absolute, HalfSquared
 from mindl.models.tgv import TotalGeneralisedVariation, tgv
@@ -141,10 +141,8 @@ def huber_rof(data: Image, weight: Weight, contrast: Weight = 0.02, *, joint: bo
     >>> md.minimise(huber_rof(pair, weight=0.1), stop=md.Stop(1e-6)).image.squeeze().round(decimals=3)
     tensor([0.1000, 0.9000])
     """
-    term = HalfSquared(data)
-    check_weight(contrast, data, "huber_rof(contrast)")
     coupling = Joint() if joint else Channelwise()
-    return Variational(term, Huber(contrast), Gradient(), weight, coupling, name="huber_rof")
+    return Variational(HalfSquared(data), Huber(contrast), Gradient(), weight, coupling, name="huber_rof")
 
 
 def charbonnier(data: Image, weight: Weight, contrast: Weight = 0.02, *, joint: bool = True) -> Variational:
@@ -165,10 +163,8 @@ def charbonnier(data: Image, weight: Weight, contrast: Weight = 0.02, *, joint: 
     >>> solution.image.mean(), solution.outcome.value
     (tensor(0.2500), 'certified')
     """
-    term = HalfSquared(data)
-    check_weight(contrast, data, "charbonnier(contrast)")
     coupling = Joint() if joint else Channelwise()
-    return Variational(term, Charbonnier(contrast), Gradient(), weight, coupling, name="charbonnier")
+    return Variational(HalfSquared(data), Charbonnier(contrast), Gradient(), weight, coupling, name="charbonnier")
 
 
 def perona_malik(data: Image, weight: Weight, contrast: Weight = 0.05, *, joint: bool = True) -> Variational:
@@ -191,10 +187,8 @@ def perona_malik(data: Image, weight: Weight, contrast: Weight = 0.05, *, joint:
     >>> md.minimise(perona_malik(torch.eye(4)[None, None], weight=5.0)).outcome.value
     'stationary, not certified'
     """
-    term = HalfSquared(data)
-    check_weight(contrast, data, "perona_malik(contrast)")
     coupling = Joint() if joint else Channelwise()
-    return Variational(term, PeronaMalik(contrast), Gradient(), weight, coupling, name="perona_malik")
+    return Variational(HalfSquared(data), PeronaMalik(contrast), Gradient(), weight, coupling, name="perona_malik")
 
 
 def fourth_order_smoothing(data: Image, weight: Weight) -> Variational:

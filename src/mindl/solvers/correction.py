@@ -67,6 +67,19 @@ class Correction(LinearSystem):
         return inner(image, self.matrix(image)) / 2 - inner(self.right, image)
 
 
+@dataclass(eq=False)
+class Counted:
+    """A matrix that counts the products with it."""
+
+    matrix: Map
+    products: int = 0
+
+    def __call__(self, direction: Image, out: Tensor | None = None, scratch: Tensor | None = None) -> Image:
+        """The product."""
+        self.products += 1
+        return self.matrix(direction, out, scratch)
+
+
 def iterates(system: Correction, steps: int) -> Iterator[tuple[Image, PerImage]]:
     """Conjugate gradients from 0: (d, relative residual of each image) after every few steps.
 

@@ -8,15 +8,16 @@ from mindl.core.arrays import Image
 from mindl.core.errors import InputError
 from mindl.models.candidate import Candidate
 from mindl.models.views import Quasilinear
-from mindl.solvers.correction import Correction, solve
+from mindl.solvers.correction import Correction, Counted, solve
 from mindl.solvers.solver import Solver
 
 
 @dataclass(frozen=True, eq=False)
 class LaggedDiffusivityState:
-    """u."""
+    """u, and the products with frozen matrices and gradients so far."""
 
     image: Image
+    products: int
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class LaggedDiffusivity(Solver[Quasilinear, LaggedDiffusivityState]):
     inexactness: float = 0.1
 
     accepts = Quasilinear
-    applications = 20
+    applications = 1
     guarantee = "energy falls in every step; linear convergence"
     cost = "conjugate gradients in a system with frozen diffusivity"
 
@@ -61,14 +62,19 @@ class LaggedDiffusivity(Solver[Quasilinear, LaggedDiffusivityState]):
 
     def begin(self, view: Quasilinear, start: Candidate) -> LaggedDiffusivityState:
         """The start, made admissible."""
-        return LaggedDiffusivityState(view.project(start.image).clone())
+        return LaggedDiffusivityState(view.project(start.image).clone(), 0)
 
     def step(self, view: Quasilinear, state: LaggedDiffusivityState) -> LaggedDiffusivityState:
         """One system: A(u) d = b - A(u) u = -grad E(u), for the change d."""
         frozen = view.frozen(state.image)
-        system = Correction(frozen.apply, -view.gradient(state.image), frozen)
-        return LaggedDiffusivityState(view.move(state.image, solve(system, self.inexactness, steps=200))[0])
+        matrix = Counted(frozen.apply)
+        change = solve(Correction(matrix, -view.gradient(state.image), frozen), self.inexactness, steps=200)
+        return LaggedDiffusivityState(view.move(state.image, change)[0], state.products + 1 + matrix.products)
 
     def candidate(self, view: Quasilinear, state: LaggedDiffusivityState) -> Candidate:
         """u."""
         return Candidate(state.image)
+
+    def work(self, state: LaggedDiffusivityState, steps: int) -> int:
+        """Gradients, and the products of all systems."""
+        return state.products

@@ -11,7 +11,7 @@ from mindl.core.errors import InputError
 from mindl.core.reduce import inner
 from mindl.models.candidate import Candidate
 from mindl.models.views import SmoothEnergy
-from mindl.solvers.correction import Correction, hessian, solve
+from mindl.solvers.correction import Correction, Counted, hessian, solve
 from mindl.solvers.line_search import search
 from mindl.solvers.solver import Solver
 
@@ -54,7 +54,7 @@ class Newton(Solver[SmoothEnergy, NewtonState]):
     inexactness: float = 0.1
 
     accepts = SmoothEnergy
-    applications = 20
+    applications = 1
     guarantee = "energy falls in every step; fast near a minimiser"
     cost = "conjugate gradients with the Hessian, and a line search"
 
@@ -75,15 +75,15 @@ class Newton(Solver[SmoothEnergy, NewtonState]):
     def step(self, view: SmoothEnergy, state: NewtonState) -> NewtonState:
         """One inexact Newton step with a line search."""
         gradient = view.gradient(state.image)
-        system = Correction(hessian(view, state.image), -gradient)
-        direction = solve(system, self.inexactness, steps=200)
+        matrix = Counted(hessian(view, state.image))
+        direction = solve(Correction(matrix, -gradient), self.inexactness, steps=200)
         descends = inner(direction, gradient) < 0
         direction = torch.where(per_image(descends, gradient) > 0, direction, -gradient)
         first = torch.ones(gradient.shape[0], dtype=torch.float64, device=gradient.device)
         with torch.no_grad():
             step_size, evaluations = search(view, state.image, gradient, direction, first)
         image, _ = view.move(state.image, direction * per_image(step_size, direction))
-        return NewtonState(image, step_size == 0, state.evaluations + 1 + evaluations)
+        return NewtonState(image, step_size == 0, state.evaluations + 1 + matrix.products + evaluations)
 
     def candidate(self, view: SmoothEnergy, state: NewtonState) -> Candidate:
         """u."""
@@ -92,3 +92,7 @@ class Newton(Solver[SmoothEnergy, NewtonState]):
     def stuck(self, state: NewtonState) -> PerImageFlag:
         """The line search found no descent."""
         return state.stuck
+
+    def work(self, state: NewtonState, steps: int) -> int:
+        """Gradients, products with Hessians, and the energies of the line search."""
+        return state.evaluations
