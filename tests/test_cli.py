@@ -182,6 +182,8 @@ def test_compare(capsys, tmp_path: Path, photo: Path, mask: Path) -> None:
     assert (
         status == 0 and "rof, ADMM" in out and "rof, DualFISTA" in out and "PrimalDual" not in out.split("unet")[0]
     )
+    status, out, err = run(capsys, "compare", photo, "--known", "0.2", "--model", "thin-plate-inpainting")
+    assert status == 0 and "bound only: energy or residual are proved" in " ".join(out.split())
     status, out, err = run(capsys, "compare", photo, "--model", "harmonic_inpainting")
     assert status == 2 and "There is no denoising model" in err
     status, out, err = run(capsys, "compare", photo, "--solver", "multi")

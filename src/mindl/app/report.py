@@ -153,6 +153,8 @@ def _notes(rows: list[Row]) -> list[str]:
     if not promised or not all(row.certified for row in promised):
         certified = ""
     notes = ["* grey levels of 255 from the true solution: rms / maximum."]
+    if any(row.outcome and row.certified and row.rms is None for row in rows):
+        notes.append("bound only: energy or residual are proved to the tolerance, and no distance follows.")
     if any(row.alone for row in rows):
         notes.append("† a network's answer as it is: not certified to the tolerance.")
     notes[-1] += certified
