@@ -16,7 +16,7 @@ import mindl as md
 from mindl.core.errors import InputError, MaskError, NonFiniteError, NotSolvedError, ToleranceError, ViewError
 from mindl.core.outcome import Outcome
 from mindl.models import Candidate
-from mindl.models.views import Model
+from mindl.models.model import Model
 from mindl.solvers import Detached, Implicit, Solver, ThroughSteps
 
 MODELS = {**md.models.DENOISING, **md.models.INPAINTING}

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from mindl.neural.answer import answer
     from mindl.plot import show
     from mindl.restore import denoise, inpaint
-    from mindl.solvers import Solution, Stop, certify, minimise, solve_linear
+    from mindl.solvers import Solution, Stop, certify, evolve, minimise, solve_linear, steady_state
 
 __version__ = "0.1.0"
 
@@ -50,6 +50,7 @@ __all__ = [
     "certify",
     "denoise",
     "errors",
+    "evolve",
     "fit",
     "gallery",
     "images",
@@ -66,6 +67,7 @@ __all__ = [
     "show",
     "solve_linear",
     "solvers",
+    "steady_state",
     "testing",
 ]
 
@@ -78,6 +80,7 @@ _HOME = {
     "answer": "mindl.neural",
     "certify": "mindl.solvers",
     "denoise": "mindl.restore",
+    "evolve": "mindl.solvers",
     "fit": "mindl.learning",
     "inpaint": "mindl.restore",
     "load": "mindl.learning",
@@ -85,6 +88,7 @@ _HOME = {
     "save": "mindl.learning",
     "show": "mindl.plot",
     "solve_linear": "mindl.solvers",
+    "steady_state": "mindl.solvers",
 }
 
 

@@ -28,8 +28,8 @@ from mindl.models import (
     tv_l1,
     whittaker_tikhonov,
 )
+from mindl.models.model import Model
 from mindl.models.variational import Variational
-from mindl.models.views import Model
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ from mindl.core.randomness import Seed, draw
 from mindl.core.reduce import inner
 from mindl.images.noise import estimate_noise
 from mindl.models.denoising import DENOISING, weight_for_noise
-from mindl.models.views import Model
+from mindl.models.model import Model
 from mindl.solvers.entry import minimise
 from mindl.solvers.solution import Solution
 from mindl.solvers.stop import Stop

@@ -19,7 +19,7 @@ from mindl.core.errors import InputError
 from mindl.images import GaussianNoise, psnr, random_mask
 from mindl.images.io import read
 from mindl.models import biharmonic_inpainting, harmonic_inpainting, rof, whittaker_tikhonov
-from mindl.models.views import Model
+from mindl.models.model import Model
 from mindl.solvers import minimise
 
 Estimate = Callable[[Image, int], tuple[Image, bool]]

@@ -1,8 +1,11 @@
 """The mathematics that models, solvers and networks share: operators, couplings, penalisers."""
 
 from mindl.calculus.boundary import Boundary, Periodic, Reflecting, Vanishing
+from mindl.calculus.convolution import smoothed
 from mindl.calculus.coupling import Channelwise, Coupling, Directional, Joint, Paired, Separate
+from mindl.calculus.delta_stencil import DeltaStencil, DirectionalDifferences
 from mindl.calculus.gradient import Gradient, GradientPairs
+from mindl.calculus.haar import haar_coefficients, haar_synthesis
 from mindl.calculus.higher_order import Hessian, Polyharmonic
 from mindl.calculus.operators import Diagonalised, Differences, Operator
 from mindl.calculus.penalisers import (
@@ -18,6 +21,10 @@ from mindl.calculus.penalisers import (
 from mindl.calculus.pyramid import pull_push
 from mindl.calculus.safe import safe_sqrt
 from mindl.calculus.shepard import shepard
+from mindl.calculus.tensors import TensorField, cell_gradient, structure_tensor
+from mindl.calculus.tridiagonal import solve_chain
+from mindl.calculus.weickert import Weickert
+from mindl.calculus.wide_stencil import WideStencil, infinity_average
 
 __all__ = [
     "Boundary",
@@ -25,9 +32,11 @@ __all__ = [
     "Charbonnier",
     "ConvexPenaliser",
     "Coupling",
+    "DeltaStencil",
     "Diagonalised",
     "Differences",
     "Directional",
+    "DirectionalDifferences",
     "Gradient",
     "GradientPairs",
     "Hessian",
@@ -43,9 +52,19 @@ __all__ = [
     "Reflecting",
     "Separate",
     "SmoothPenaliser",
+    "TensorField",
     "TotalVariation",
     "Vanishing",
+    "Weickert",
+    "WideStencil",
+    "cell_gradient",
+    "haar_coefficients",
+    "haar_synthesis",
+    "infinity_average",
     "pull_push",
     "safe_sqrt",
     "shepard",
+    "smoothed",
+    "solve_chain",
+    "structure_tensor",
 ]

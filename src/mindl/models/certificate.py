@@ -23,7 +23,7 @@ A witness may bring an image v of its own: |u - u*| <= |u - v| + (the bound of v
 *Convex models without a modulus* (L1 data, inpainting by total variation): the gap, computed with the box in
 which the minimisers lie, bounds E(u) - E*; no distance follows.
 *Smooth energies*: |u - u*| <= |grad E(u)| / mu.
-*Other energies*: the gradient is reported, and nothing is proved.
+*Other energies*, and flows without one: the gradient, or the rate, is reported, and nothing is proved.
 """
 
 from __future__ import annotations
@@ -39,11 +39,12 @@ from torch import Tensor
 from mindl.core.arrays import GREY_LEVELS, Dual, Image, PerImage, check_image
 from mindl.core.errors import InputError
 from mindl.core.reduce import inner, largest, norm, total
+from mindl.models.flow import Flow
+from mindl.models.model import Model
 from mindl.models.views import (
     Energy,
     LinearSystem,
     Local,
-    Model,
     MonotoneSystem,
     PolyharmonicSystem,
     SaddlePoint,
@@ -86,7 +87,9 @@ class Certificate:
     """How far a candidate is from the model's true solution. One number per image, in float64.
 
     Attributes:
-        kind: ``"duality gap"``, ``"residual"`` or ``"gradient"``: what ``bound`` measures.
+        kind: what ``bound`` measures: ``"duality gap"``, ``"residual"``, ``"gradient"``, of a flow at rest
+        ``"rate"``,
+            of one that was followed to a time ``"time steps"``.
         bound: the measure, rounding included, summed over the image.
         scale: what the tolerance multiplies: energy, norm of the right-hand side, first gradient.
         rms: proved root mean square distance to the true solution, in grey levels (1/255); inf: unproved.
@@ -115,6 +118,11 @@ class Certificate:
     def informative(self) -> bool:
         """Whether a distance below the whole range of grey levels is proved for every image."""
         return bool((self.rms < GREY_LEVELS).all())
+
+    @property
+    def scaled(self) -> bool:
+        """Whether the measure has a scale of its own; a gradient and a rate are measured against the first one."""
+        return self.kind not in ("gradient", "rate")
 
     def __repr__(self) -> str:
         worst = float(self.relative.max())
@@ -148,6 +156,8 @@ def verify(model: Model, image: Image, witness: Witness | None = None) -> Certif
     """
     check_image(image, "verify(image)")
     image = model.lift(image)
+    if model.why_not(Energy) is not None and model.why_not(Flow) is None:
+        return _at_rest(model.view(Flow), image)
     view = proving_view(model)
     if isinstance(view, SaddlePoint):
         if isinstance(witness, Supersolution | HarmonicCover):
@@ -402,6 +412,15 @@ def _energy(view: Energy, image: Image) -> Certificate:
         maximum=torch.where(legal, distance, torch.inf) * GREY_LEVELS,
         rigorous=bool(proved.all()),
     )
+
+
+def _at_rest(view: Flow, image: Image) -> Certificate:
+    """How fast a flow without an energy still changes the image."""
+    legal = view.admissible(image)
+    rate = torch.where(legal, _or_infinite(norm(view.rate(image))), torch.inf)
+    unknown = torch.full_like(rate, torch.inf)
+    scale = torch.full_like(rate, torch.nan)
+    return Certificate(kind="rate", bound=rate, scale=scale, rms=unknown, maximum=unknown, rigorous=False)
 
 
 def with_scale(certificate: Certificate, scale: PerImage) -> Certificate:

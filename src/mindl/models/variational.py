@@ -24,12 +24,11 @@ from mindl.core.arrays import Image, PerImage, PerImageFlag, Weight, check_weigh
 from mindl.core.errors import InputError, ViewError
 from mindl.core.reduce import total
 from mindl.models.data_terms import Boxed, DataTerm
+from mindl.models.model import Model, V
 from mindl.models.variational_views import VIEWS
 from mindl.models.views import (
     Energy,
     Local,
-    Model,
-    V,
 )
 
 

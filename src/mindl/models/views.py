@@ -1,9 +1,9 @@
 r"""The views of a model: what a solver may ask of it.
 
     Model
+    ├── Flow             u_t = rate(u): see mindl.models.flow
     └── Energy           energy(u), a safe (sub)gradient
-        ├── SmoothEnergy     gradient, Lipschitz constant, modulus of strong convexity
-        │   ├── Quasilinear      the gradient is A(u) u - b
+        ├── SmoothEnergy     gradient, Lipschitz constant, modulus of strong convexity; a Flow too
         │   └── LinearSystem     A d, right-hand side
         │       ├── MonotoneSystem       A is an M-matrix: maximum errors can be proved
         │       └── PolyharmonicSystem   A is a power of the Laplacian: errors in the mean can be proved
@@ -19,100 +19,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from mindl.calculus import Operator
 from mindl.calculus.operators import colours
-from mindl.core.arrays import Dual, Image, PerImage, PerImageFlag
-from mindl.core.errors import InputError, NonFiniteError, ViewError
-
-V = TypeVar("V", bound="Model")
-
-
-class Model(ABC):
-    """What is sought: an immutable record that never knows how it is solved."""
-
-    @property
-    def title(self) -> str:
-        """The name by which messages and tables call the model."""
-        return type(self).__name__
-
-    def view(self, kind: type[V]) -> V:
-        """The model as a ``kind``.
-
-        Raises:
-            ViewError: the model has no such view; the message says why.
-        """
-        if isinstance(self, kind):
-            return self
-        raise ViewError(f"{self.title} is no {kind.__name__}: {self.why_not(kind)}.")
-
-    def why_not(self, kind: type[Model]) -> str | None:
-        """The reason why the model has no view ``kind``, as half a sentence; None if it has it."""
-        if isinstance(self, kind):
-            return None
-        return f"it is defined as {_article(type(self).__mro__[1].__name__)} and offers nothing more"
-
-    def start(self) -> Image:
-        """The image from which a solver begins when it is told nothing else.
-
-        Raises:
-            InputError: the model names none.
-        """
-        raise InputError(f"{self.title} names no start: pass one, or define start(self) in the model.")
-
-    @property
-    def image_shape(self) -> torch.Size | None:
-        """The shape that candidates must have; None where the model names no start to tell it."""
-        try:
-            start = self.start()
-        except InputError:
-            return None
-        if not isinstance(start, Tensor):
-            raise InputError(
-                f"{self.title}.start() must return a tensor (batch, channel, height, width), got "
-                f"{type(start).__name__}."
-            )
-        return start.shape
-
-    def lift(self, image: Image, near: Image | None = None) -> Image:
-        """The unknown that belongs to an image: the image itself, unless the unknown has more blocks.
-
-        An unknown is handed on as it is. ``near`` is an unknown whose other blocks are taken.
-
-        Raises:
-            InputError: another shape than the data's.
-        """
-        if self.image_shape is not None and image.shape != self.image_shape:
-            raise InputError(
-                f"{self.title} needs an image of the data's shape {tuple(self.image_shape)}, got "
-                f"{tuple(image.shape)}."
-            )
-        return image
-
-    def image_of(self, unknown: Image) -> Image:
-        """The image in an unknown."""
-        return unknown
-
-    def admissible(self, image: Image) -> PerImageFlag:
-        """Which images satisfy the model's hard constraints (by default all)."""
-        return torch.ones(image.shape[0], dtype=torch.bool, device=image.device)
-
-    def project(self, image: Image) -> Image:
-        """The nearest admissible image (by default the image itself)."""
-        return image
-
-    def move(self, image: Image, step: Image) -> tuple[Image, Image]:
-        """The image after a step, made admissible, and the step that was really made.
-
-        Where the projection does nothing this is ``step`` itself, free of the rounding of a difference.
-        """
-        raw = image + step
-        moved = self.project(raw)
-        return moved, torch.where(moved == raw, step, moved - image)
+from mindl.core.arrays import Dual, Image, PerImage
+from mindl.core.errors import InputError, NonFiniteError
+from mindl.models.flow import Flow
+from mindl.models.model import Model
 
 
 class Energy(Model):
@@ -171,13 +87,23 @@ class Energy(Model):
         return gradient
 
 
-class SmoothEnergy(Energy):
-    r"""A differentiable energy.
+class SmoothEnergy(Energy, Flow):
+    r"""A differentiable energy. As a flow it descends: :math:`\partial_t u = -\nabla E(u)`.
 
     ``lipschitz`` bounds the gradient's Lipschitz constant from above (None: unknown, line search);
     ``modulus`` is a proved modulus of strong convexity mu: the distance to the minimiser is at most
     :math:`|\nabla E(u)| / \mu`. 0 where nothing is proved.
     """
+
+    def rate(self, image: Image) -> Image:
+        """Minus the gradient."""
+        return -self.gradient(image)
+
+    @property
+    def stable_step(self) -> float | None:
+        """2 / lipschitz: where the energy is convex, no two solutions move apart up to there."""
+        bound = self.lipschitz
+        return None if bound is None else 2 / float(torch.as_tensor(bound).detach().max())
 
     @property
     def lipschitz(self) -> float | Tensor | None:
@@ -249,17 +175,6 @@ class MonotoneSystem(LinearSystem):
     @abstractmethod
     def inverse_bound(self) -> float:
         r"""A bound of :math:`\|A^{-1}\|_\infty` known beforehand; infinite where there is none."""
-
-
-class Quasilinear(SmoothEnergy):
-    r"""A smooth energy whose gradient is :math:`A(u) u - b` with a symmetric positive definite A(u).
-
-    The quadratic with A frozen at u lies above the energy and touches it at u.
-    """
-
-    @abstractmethod
-    def frozen(self, image: Image) -> LinearSystem:
-        """The system with the matrix A(image); its products are what counts."""
 
 
 class PolyharmonicSystem(LinearSystem):
@@ -381,7 +296,3 @@ class Local(ABC):
 
         Rows at least ``radius`` away from a cut see what they saw in the whole image.
         """
-
-
-def _article(noun: str) -> str:
-    return f"an {noun}" if noun[0] in "AEIOU" else f"a {noun}"

@@ -9,8 +9,8 @@ from torch.nn import functional
 
 from mindl.core.arrays import Image
 from mindl.models.candidate import Candidate
+from mindl.models.model import Model
 from mindl.models.variational import Variational
-from mindl.models.views import Model
 from mindl.solvers.entry import minimise
 from mindl.solvers.solver import Solver
 from mindl.solvers.stop import Stop

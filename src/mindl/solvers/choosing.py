@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 
 from mindl.core.errors import ViewError
-from mindl.models.views import LinearSystem, Model, SaddlePoint, SmoothEnergy
+from mindl.models.model import Model
+from mindl.models.views import LinearSystem, SaddlePoint, SmoothEnergy
 from mindl.solvers.admm import ADMM
 from mindl.solvers.conjugate_gradient import ConjugateGradient
 from mindl.solvers.fista import DualFISTA
@@ -81,12 +83,15 @@ def _condition(view: SmoothEnergy) -> float:
     return float(torch.as_tensor(view.lipschitz).detach().max()) / view.modulus
 
 
-def accepting(model: Model) -> dict[str, Solver[Any, Any]]:
-    """The solvers that accept a model, by name."""
-    return {name: solver for name, solver in SOLVERS.items() if model.why_not(solver.accepts) is None}
+def accepting(model: Model, among: Mapping[str, Solver[Any, Any]] | None = None) -> dict[str, Solver[Any, Any]]:
+    """The solvers that accept a model, by name; of those ``among`` others than ``SOLVERS``, if said."""
+    solvers = SOLVERS if among is None else among
+    return {name: solver for name, solver in solvers.items() if model.why_not(solver.accepts) is None}
 
 
-def check_accepts(solver: Solver[Any, Any], model: Model) -> None:
+def check_accepts(
+    solver: Solver[Any, Any], model: Model, among: Mapping[str, Solver[Any, Any]] | None = None
+) -> None:
     """See that a solver accepts a model.
 
     Raises:
@@ -95,7 +100,7 @@ def check_accepts(solver: Solver[Any, Any], model: Model) -> None:
     reason = model.why_not(solver.accepts)
     if reason is None:
         return
-    able = list(dict.fromkeys(other.title for other in accepting(model).values()))
+    able = list(dict.fromkeys(other.title for other in accepting(model, among).values()))
     names = ", ".join(able[:-1]) + " and " + able[-1] if len(able) > 1 else "".join(able)
     which = f"{names} accept{'s' if len(able) == 1 else ''} it." if able else "No solver accepts it."
     raise ViewError(

@@ -7,14 +7,14 @@ from typing import Any
 import torch
 
 from mindl.core.arrays import Image, PerImageFlag, check_image
-from mindl.core.errors import InputError
+from mindl.core.errors import InputError, ViewError
 from mindl.core.outcome import Outcome
 from mindl.models.candidate import Candidate
 from mindl.models.certificate import Certificate, verify, with_scale
+from mindl.models.model import Model
 from mindl.models.views import (
     Energy,
     LinearSystem,
-    Model,
     MonotoneSystem,
     PolyharmonicSystem,
     SaddlePoint,
@@ -83,6 +83,11 @@ def go_on(
     """
     if not isinstance(model, Model):
         raise InputError(f"minimise(model) needs a model such as rof(data, weight), got {type(model).__name__}.")
+    if model.why_not(Energy) is not None:
+        raise ViewError(
+            f"minimise(model) needs an energy, and {model.title} is a flow without one: steady_state(model) finds "
+            "where it comes to rest, evolve(model, solver, time) where it is at a time."
+        )
     if not isinstance(stop, Stop | None):
         raise InputError(f"minimise(stop) needs a Stop, such as Stop(1e-4), got {stop!r}.")
     why = ""
@@ -90,7 +95,7 @@ def go_on(
         solver, why = choose(model)
     view = _accepted(model, solver)
     stop, differentiate, watch = stop or Stop(), differentiate or Detached(), watch or Silent()
-    first = _start(model, start)
+    first = start_of(model, start)
     stop.check(first.image.dtype)
     smooth = model.view(SmoothEnergy) if model.why_not(SmoothEnergy) is None else view
     differentiate.check(smooth)
@@ -102,7 +107,7 @@ def go_on(
     unknown = differentiate.attach(smooth, run.image)
     with torch.no_grad():
         certificate = _final_certificate(model, view, run)
-        outcomes = _outcomes(run, stop, certificate)
+        outcomes = outcomes_of(run, stop, certificate)
     return Solution(
         image=model.image_of(unknown),
         unknown=unknown,
@@ -158,12 +163,12 @@ def _accepted(model: Model, solver: Solver[Any, Any]) -> Energy:
     return view
 
 
-def _start(model: Model, start: Image | Candidate | None) -> Candidate:
+def start_of(model: Model, start: Image | Candidate | None, call: str = "minimise") -> Candidate:
     """The start as a candidate that fits the model."""
     if start is None:
         return Candidate(model.start())
     candidate = start if isinstance(start, Candidate) else Candidate(start)
-    check_image(candidate.image, "minimise(start)")
+    check_image(candidate.image, f"{call}(start)")
     try:
         own = model.start()
     except InputError:
@@ -172,14 +177,14 @@ def _start(model: Model, start: Image | Candidate | None) -> Candidate:
     kind, wanted = (candidate.image.dtype, candidate.image.device), (own.dtype, own.device)
     if candidate.image.shape not in shapes or kind != wanted:
         raise InputError(
-            f"minimise(start) needs the data's shape {tuple(model.image_shape or own.shape)} and type {own.dtype} "
+            f"{call}(start) needs the data's shape {tuple(model.image_shape or own.shape)} and type {own.dtype} "
             f"on {own.device}, got {tuple(candidate.image.shape)} and {kind[0]} on {kind[1]}."
         )
     if candidate.dual is not None and model.why_not(SaddlePoint) is None:
         fits = model.view(SaddlePoint).operator.field_shape(own.shape)
         if candidate.dual.shape != fits or not bool(torch.isfinite(candidate.dual).all()):
             raise InputError(
-                f"minimise(start) needs a finite dual field that fits the data {tuple(own.shape)}: the shape "
+                f"{call}(start) needs a finite dual field that fits the data {tuple(own.shape)}: the shape "
                 f"{tuple(fits)}, got {tuple(candidate.dual.shape)}."
             )
     return Candidate(model.lift(candidate.image), candidate.dual)
@@ -200,7 +205,7 @@ def _final_certificate(model: Model, view: Energy, run: Run) -> Certificate:
     return with_scale(verify(view, image), run.scale)
 
 
-def _outcomes(run: Run, stop: Stop, certificate: Certificate) -> tuple[Outcome, ...]:
+def outcomes_of(run: Run, stop: Stop, certificate: Certificate) -> tuple[Outcome, ...]:
     """How each image ended. Met and proved is certified; met alone is stationary."""
     # A batch may hold images of which a distance is proved, and others.
     proved: PerImageFlag = stop.met(certificate) & (certificate.rms.isfinite() | certificate.rigorous)

@@ -12,7 +12,8 @@ from torch import Tensor
 from mindl.core.arrays import Dual, Image, PerImage, PerImageFlag, per_image
 from mindl.models.candidate import Candidate
 from mindl.models.certificate import Certificate, DualWitness, verify, with_scale
-from mindl.models.views import Energy, SaddlePoint
+from mindl.models.model import Model
+from mindl.models.views import SaddlePoint
 from mindl.solvers.solution import Trace
 from mindl.solvers.solver import Solver
 from mindl.solvers.stop import Stop
@@ -36,7 +37,7 @@ class Run:
 
 
 def iterate(
-    view: Energy,
+    view: Model,
     solver: Solver[Any, Any],
     start: Candidate,
     *,
@@ -109,17 +110,17 @@ def iterate(
 
 
 def measure(
-    view: Energy, candidate: Candidate, first_scale: PerImage | None
+    view: Model, candidate: Candidate, first_scale: PerImage | None
 ) -> tuple[Certificate, PerImage | None]:
     """The certificate that the stopping rule reads, and the scale for those that have none of their own.
 
-    A gradient is measured against the one where the search began.
+    A gradient, or the rate of a flow, is measured against the one where the search began.
     """
     witness = None
     if isinstance(view, SaddlePoint) and candidate.dual is not None:
         witness = DualWitness(candidate.dual)
     certificate = verify(view, candidate.image, witness)
-    if certificate.kind != "gradient":
+    if certificate.scaled:
         return certificate, None
     scale = certificate.bound if first_scale is None else first_scale
     return with_scale(certificate, scale), scale

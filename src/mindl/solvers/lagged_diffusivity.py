@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mindl.core.arrays import Image
 from mindl.core.errors import InputError
 from mindl.models.candidate import Candidate
-from mindl.models.views import Quasilinear
+from mindl.models.flow import Quasilinear
 from mindl.solvers.correction import Correction, Counted, solve
 from mindl.solvers.solver import Solver
 
@@ -68,7 +68,7 @@ class LaggedDiffusivity(Solver[Quasilinear, LaggedDiffusivityState]):
         """One system: A(u) d = b - A(u) u = -grad E(u), for the change d."""
         frozen = view.frozen(state.image)
         matrix = Counted(frozen.apply)
-        change = solve(Correction(matrix, -view.gradient(state.image), frozen), self.inexactness, steps=200)
+        change = solve(Correction(matrix, view.rate(state.image), frozen), self.inexactness, steps=200)
         return LaggedDiffusivityState(view.move(state.image, change)[0], state.products + 1 + matrix.products)
 
     def candidate(self, view: Quasilinear, state: LaggedDiffusivityState) -> Candidate:

@@ -12,7 +12,7 @@ from mindl.core.arrays import Dual, Image, Unknown
 from mindl.core.errors import NotSolvedError
 from mindl.core.outcome import Outcome
 from mindl.models.certificate import Certificate
-from mindl.models.views import Model
+from mindl.models.model import Model
 from mindl.solvers.solver import Method
 from mindl.solvers.stop import Stop
 

@@ -9,9 +9,9 @@ import torch
 
 from mindl.core.arrays import PerImageFlag
 from mindl.models.candidate import Candidate
-from mindl.models.views import Energy
+from mindl.models.model import Model
 
-View = TypeVar("View", bound=Energy)
+View = TypeVar("View", bound=Model)
 State = TypeVar("State")
 
 

@@ -26,7 +26,8 @@ from mindl.models.certificate import (
     residual_rounding,
     verify,
 )
-from mindl.models.views import LinearSystem, Local, Model, MonotoneSystem, PolyharmonicSystem, SaddlePoint
+from mindl.models.model import Model
+from mindl.models.views import LinearSystem, Local, MonotoneSystem, PolyharmonicSystem, SaddlePoint
 from mindl.solvers.correction import Correction, iterates, solve
 from mindl.solvers.primal_dual import PrimalDual
 from mindl.solvers.solution import Solution

@@ -1,0 +1,37 @@
+"""Models that fill in pixels around known ones, which stay as they are."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from mindl.core.arrays import Image, Mask, PerImageFlag
+from mindl.models.data_terms import KnownPixels
+from mindl.models.model import Model
+
+
+class Filling(Model):
+    """A model with ``data`` and a ``mask`` of known pixels; ``mask=None``: there are none, all pixels change."""
+
+    data: Image
+    mask: Mask | None
+
+    @cached_property
+    def known(self) -> KnownPixels | None:
+        """The known pixels, checked."""
+        return None if self.mask is None else KnownPixels(self.data, self.mask)
+
+    def only_free(self, values: Image) -> Image:
+        """0 at known pixels."""
+        return values if self.known is None else values.masked_fill(self.known.mask, 0)
+
+    def start(self) -> Image:
+        """The data; the mean of the known pixels where there are none."""
+        return self.data if self.known is None else self.known.start()
+
+    def admissible(self, image: Image) -> PerImageFlag:
+        """Whether the known pixels are untouched."""
+        return super().admissible(image) if self.known is None else self.known.admissible(image)
+
+    def project(self, image: Image) -> Image:
+        """The known pixels put back."""
+        return image if self.known is None else self.known.project(image)

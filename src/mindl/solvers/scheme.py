@@ -1,0 +1,97 @@
+"""What a time-stepping scheme is: a solver whose steps cover time."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from mindl.core.arrays import Dual, Image
+from mindl.core.errors import InputError
+from mindl.models.candidate import Candidate
+from mindl.models.flow import Flow
+from mindl.solvers.solver import Solver
+
+FlowView = TypeVar("FlowView", bound=Flow)
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """The image at a time; a dual field where the scheme finds one; the work so far."""
+
+    image: Image
+    time: float
+    dual: Dual | None = None
+    work: int = 0
+
+
+class Scheme(Solver[FlowView, Moment], Generic[FlowView]):
+    """A time-stepping scheme. Concrete ones write ``span`` and ``over``.
+
+    In ``evolve`` the steps are as long as they may be, all of one length that divides the time; in
+    ``steady_state`` every step covers ``span``.
+    """
+
+    applications = 1
+
+    @abstractmethod
+    def span(self, view: FlowView) -> float:
+        """The time that one step covers at most.
+
+        Raises:
+            InputError: a step size beyond its bound for this flow, or none where none is known.
+        """
+
+    @abstractmethod
+    def over(self, view: FlowView, moment: Moment, duration: float) -> Moment:
+        """One step that covers ``duration``, at most ``span``."""
+
+    def begin(self, view: FlowView, start: Candidate) -> Moment:
+        """The start, made admissible, at time 0."""
+        self.span(view)
+        return Moment(view.project(start.image).clone(), 0.0)
+
+    def step(self, view: FlowView, state: Moment) -> Moment:
+        """One step of ``span``."""
+        return self.over(view, state, self.span(view))
+
+    def candidate(self, view: FlowView, state: Moment) -> Candidate:
+        """The image."""
+        return Candidate(state.image)
+
+    def work(self, state: Moment, steps: int) -> int:
+        """Rates and products with frozen matrices."""
+        return state.work
+
+
+def check_step_size(scheme: object, step_size: Any, *, optional: bool = False) -> None:
+    """See that a step size is positive and finite."""
+    if optional and step_size is None:
+        return
+    if not isinstance(step_size, float | int) or not 0 < step_size < float("inf"):
+        raise InputError(f"{type(scheme).__name__}(step_size={step_size}) must be above 0 and finite.")
+
+
+def bounded_step(scheme: object, step_size: float | None, view: Flow) -> float:
+    """The step size that was asked for, or the largest stable one.
+
+    Raises:
+        InputError: it is beyond the bound; none is stable; or none is known and none was given.
+    """
+    name, bound = type(scheme).__name__, view.stable_step
+    if bound == 0:
+        raise InputError(
+            f"No step size of {name}() is stable for {view.title}: its rate jumps. ImplicitEuler() serves it."
+        )
+    if step_size is None:
+        if bound is None:
+            raise InputError(
+                f"{view.title} does not say which steps are stable (Flow.stable_step): give {name}(step_size=...)."
+            )
+        return bound
+    if bound is not None and step_size > bound * (1 + 1e-12):
+        raise InputError(
+            f"{name}(step_size={step_size:g}) is unstable: for {view.title} the bound is {bound:g}. "
+            "Semi-implicit and additive operator splitting have none."
+        )
+    return step_size

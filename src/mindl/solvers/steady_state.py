@@ -1,0 +1,106 @@
+"""Where a flow comes to rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from mindl.core.arrays import Image
+from mindl.core.errors import InputError
+from mindl.models.candidate import Candidate
+from mindl.models.certificate import verify, with_scale
+from mindl.models.flow import Flow, Quasilinear
+from mindl.models.model import Model
+from mindl.models.views import Energy
+from mindl.solvers.choosing import SOLVERS, check_accepts
+from mindl.solvers.entry import minimise, outcomes_of, start_of
+from mindl.solvers.evolve import SCHEMES
+from mindl.solvers.explicit import Explicit
+from mindl.solvers.iterate import iterate
+from mindl.solvers.lagged_diffusivity import LaggedDiffusivity
+from mindl.solvers.solution import Solution
+from mindl.solvers.solver import Solver
+from mindl.solvers.stop import Stop
+from mindl.solvers.watch import Silent, Watch
+
+
+def steady_state(
+    model: Model,
+    solver: Solver[Any, Any] | None = None,
+    start: Image | Candidate | None = None,
+    *,
+    stop: Stop | None = None,
+    watch: Watch | None = None,
+) -> Solution:
+    """An image that a flow leaves alone: its rate there is small against that of the start.
+
+    Of a flow without an energy (``eed_inpainting``, ``amle_inpainting``) nothing more is known: the outcome is
+    *stationary*, not certified. The steady state of an energy's descent is its minimiser, and ``minimise``
+    finds it.
+
+    Args:
+        model: a ``Flow``. solver: lagged diffusivity, or a time-stepping scheme whose every step covers its
+        span; without one a suitable
+            one is chosen, and ``solution.why`` says why.
+        start: where the search begins; by default the model's own.
+        stop: when the rate is small enough; ``Stop()`` is 1e-4 of the start's, at most 5000 steps.
+        watch: who looks on, for progress.
+
+    Raises:
+        ViewError: the solver does not accept the model.
+        InputError: a step size beyond its bound; a start of another shape or type.
+
+    >>> import torch, mindl as md
+    >>> step, known = md.images.step(12, 16), md.images.random_mask(12, 16, 0.4, seed=0)
+    >>> solution = steady_state(md.models.eed_inpainting(step, known))
+    >>> solution.outcome.value, bool(solution.certificate.relative < 1e-4)
+    ('stationary, not certified', True)
+    """
+    if not isinstance(model, Model):
+        raise InputError(
+            f"steady_state(model) needs a flow such as eed_inpainting(data, mask), got {type(model).__name__}."
+        )
+    if model.why_not(Energy) is None and not isinstance(solver, tuple(map(type, SCHEMES.values()))):
+        return minimise(model, solver, start, stop=stop, watch=watch)
+    why = ""
+    if solver is None:
+        solver, why = choose_for_rest(model)
+    if not isinstance(solver, Solver):
+        raise InputError(f"steady_state(solver) needs a solver such as LaggedDiffusivity(), got {solver!r}.")
+    check_accepts(solver, model, RESTING)
+    view: Any = model.view(solver.accepts)
+    stop, first = stop or Stop(), start_of(model, start, "steady_state")
+    stop.check(first.image.dtype)
+    with torch.no_grad():
+        run = iterate(view, solver, first, stop=stop, watch=watch or Silent(), in_place=True)
+        certificate = verify(model, run.image)
+        if not certificate.scaled:
+            certificate = with_scale(certificate, run.scale)
+    return Solution(
+        image=model.image_of(run.image),
+        unknown=run.image,
+        dual=None,
+        certificate=certificate,
+        outcomes=outcomes_of(run, stop, certificate),
+        steps=run.steps,
+        seconds=run.seconds,
+        work=run.work,
+        trace=run.trace,
+        model=model,
+        solver=solver,
+        stop=stop,
+        why=why,
+    )
+
+
+RESTING: dict[str, Solver[Any, Any]] = {"lagged-diffusivity": SOLVERS["lagged-diffusivity"], **SCHEMES}
+"""What leads a flow to its steady state, by name."""
+
+
+def choose_for_rest(model: Model) -> tuple[Solver[Any, Any], str]:
+    """A good solver for a steady state, and why."""
+    if model.why_not(Quasilinear) is None:
+        return LaggedDiffusivity(), f"{model.title} is a linear system once its diffusivities are frozen"
+    model.view(Flow)
+    return Explicit(), f"{model.title} offers its rate and nothing more"
