@@ -20,7 +20,7 @@ FLOORS = [
     {"solvers"},
     {"neural"},
     {"learning"},
-    {"gallery", "testing", "plot", "parameters", "guide"},
+    {"gallery", "testing", "plot", "slider", "parameters", "guide"},
     {"restore", "recipes"},
     {"app"},
 ]

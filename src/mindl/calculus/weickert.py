@@ -67,7 +67,11 @@ class Weickert(SmoothPenaliser):
         """x; infinite at 0."""
         c = per_image(self.contrast, squared_magnitude)
         ratio = squared_magnitude / c / c
-        return torch.where(ratio > 0, self.threshold * torch.where(ratio > 0, ratio, 1) ** -self.power, torch.inf)
+        inverse = 1 / torch.where(ratio > 0, ratio, 1)
+        power = inverse  # by products: a power rounds differently in a batch
+        for _ in range(self.power - 1):
+            power = power * inverse
+        return torch.where(ratio > 0, self.threshold * power, torch.inf)
 
     def __call__(self, magnitude: Tensor) -> Tensor:
         """By the incomplete gamma function."""

@@ -17,8 +17,8 @@ class FSI(Scheme[Quasilinear]):
               \alpha_k = \frac{4 k + 2}{2 k + 3}, \quad u^{-1} = u^0 .
 
     It covers the time of a cycle of ``FED``, and every image on the way is one of a shorter cycle: on a line with
-    tau_max = 1/2 a box filter of 2 k + 3 pixels after each step. A whole cycle equals that of ``FED``, and rounding
-    is harmless in any order. The factors make a step a residual block with a second skip connection. The sum
+    tau_max = 1/2 a box filter of 2 k + 3 pixels after each step. A whole cycle equals that of ``FED``, and
+    rounding is harmless. The factors make a step a residual block with a second skip connection. The sum
     of squares does not grow over a cycle; the range is not kept. (With a rate that follows the image within a
     cycle neither is: on a row of 24 pixels Perona-Malik's left the range [0, 1] by 0.99.)
 

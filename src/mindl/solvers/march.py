@@ -140,22 +140,23 @@ def _one(
         found, reached = _controlled(view, scheme, first, time, share, goal)
         if found is not None:
             return found
-        share *= min((0.9 * goal / reached) ** 3, 0.5)
+        if share == 0 or not math.isfinite(reached):
+            break
+        share *= min((0.9 * goal / reached) ** 3, 0.3)
     raise InputError(
-        f"evolve(accuracy={accuracy:g}) is out of reach: rounding, or what {scheme!r} leaves unsolved, "
-        f"already costs {reached * GREY_LEVELS / math.sqrt(first[0].numel()):.3g} grey levels. float64 images "
-        "(image.double()) or a finer tolerance of the scheme may help."
+        f"evolve(accuracy={accuracy:g}) is out of reach: rounding, or what {scheme!r} leaves unsolved, costs more "
+        "however short the steps are. float64 images (image.double()) or a finer tolerance of the scheme may help."
     )
 
 
 def _controlled(
     view: ConvexFlow, scheme: Scheme[Any], first: Image, time: float, share: float, goal: float
 ) -> tuple[_Single | None, float]:
-    """One attempt; None, and an idea of the error, once the goal is missed."""
+    """One attempt; None, and the error so far, once the goal is missed; infinite: no length helps."""
     span, moment = scheme.span(view), scheme.begin(view, Candidate(first))
     error = torch.zeros(1, dtype=torch.float64, device=first.device)
     times, images, errors = [0.0], [moment.image], [0.0]
-    length = min(span, time)
+    length, refused = min(span, time), math.inf
     while moment.time < time:
         left = time - moment.time
         length = left if left <= 1.001 * length else min(length, left / 2) if left < 2 * length else length
@@ -163,12 +164,16 @@ def _controlled(
         further = error_after(view, moment.image, following.image, length, error, following.dual)
         increase = float(further * further - error * error)
         ratio = 0.9 * (share / increase) ** (1 / 3) if increase > 0 else 2.0
-        if increase > share and length > 1e-7 * time:
-            length *= min(max(ratio, 0.2), 0.9)
+        if increase > share:
+            # An increase should fall with the third power of the step; where it does not, it is rounding.
+            if increase > 0.95 * refused or length < time / MOST_STEPS:
+                return None, math.inf
+            length, refused = length * min(max(ratio, 0.2), 0.9), increase
             continue
         if float(further) > goal or len(times) > MOST_STEPS:
-            return None, float(further) * (time / (moment.time + length)) ** 0.5
+            return None, float(further)
         last = left == length
+        refused = math.inf
         moment, error = replace(following, time=time if last else moment.time + length), further
         times.append(moment.time)
         images.append(moment.image)
