@@ -246,3 +246,33 @@ def test_elastica_never_moves_known_pixels() -> None:
         solution = md.minimise(model, solver, stop=md.Stop(1e-3, steps=200))
         assert torch.equal(torch.where(known, solution.image, 0), torch.where(known, image, 0))
     md.testing.check_model(model)
+
+
+# In one line -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", md.models.UNPROVED_INPAINTING)
+def test_one_line_inpainting_takes_models_without_a_proof(name: str) -> None:
+    photo = md.images.grey(md.images.coffee())[..., 60:108, 180:228]
+    known = md.images.random_mask(48, 48, 0.4, seed=0)
+    filled = md.inpaint(photo, mask=known, model=name, tolerance=1e-3)
+    assert torch.equal(torch.where(known, filled, 0), torch.where(known, photo, 0))
+    assert float((filled - photo).square().mean().sqrt()) < 0.1
+
+
+def test_one_line_inpainting_never_passes_off_what_is_not_even_stationary(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hasty(model: object, solver: object, *, stop: md.Stop, watch: object) -> md.Solution:
+        return md.steady_state(model, solver, stop=md.Stop(stop.tolerance, steps=1))
+
+    monkeypatch.setattr("mindl.restore.steady_state", hasty)
+    photo, known = rand(1, 1, 12, 12), md.images.random_mask(12, 12, 0.4, seed=0)
+    with pytest.raises(md.errors.NotSolvedError, match="step limit"):
+        md.inpaint(photo, mask=known, model="amle_inpainting")
+
+
+def test_eed_beats_harmonic_inpainting_on_a_photograph() -> None:
+    photo = md.images.grey(md.images.coffee())[..., 60:188, 180:308]
+    known = md.images.random_mask(128, 128, 0.1, seed=7)
+    eed = md.steady_state(md.models.eed_inpainting(photo, known), stop=md.Stop(1e-2)).image
+    harmonic = md.minimise(md.models.harmonic_inpainting(photo, known)).image
+    assert float(md.images.psnr(eed, photo)) > float(md.images.psnr(harmonic, photo)) + 0.3

@@ -23,6 +23,7 @@ from mindl.calculus import (
     WideStencil,
 )
 from mindl.models.time_steps import error_after
+from mindl.parameters import time_by_decorrelation, time_by_discrepancy
 from mindl.solvers import AOS, FED, FSI, SCHEMES, Explicit, HaarShrinkage, ImplicitEuler, SemiImplicit
 
 
@@ -363,3 +364,108 @@ def test_a_flow_of_ones_own_that_blows_up_says_when() -> None:
         md.evolve(Growing(), Explicit(), 1.0, start=F)
     with pytest.raises(md.errors.NonFiniteError, match="not finite any more at time"):
         md.evolve(Growing(), Explicit(1.0), 100.0, start=1 + F)
+
+
+# Contracts and stopping times ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [*md.models.FLOWS, *md.models.UNPROVED_INPAINTING])
+@pytest.mark.parametrize("shape", [(2, 1, 4, 5), (1, 3, 1, 6), (2, 2, 3, 1)])
+def test_every_flow_keeps_its_contract(name: str, shape: tuple[int, ...]) -> None:
+    data = rand(*shape, seed=6)
+    if name in md.models.FLOWS:
+        flow = md.models.FLOWS[name](data)
+    else:
+        known = rand(1, 1, *shape[2:], seed=1) > 0.5
+        known[..., 0, 0] = True
+        flow = md.models.UNPROVED_INPAINTING[name](data, known)
+    md.testing.check_flow(flow)
+
+
+def test_the_contract_sees_what_is_wrong() -> None:
+    class Unfair(md.models.Flow):
+        def rate(self, u: Tensor) -> Tensor:
+            return u - u.mean()
+
+    with pytest.raises(AssertionError, match="batch mates"):
+        md.testing.check_flow(Unfair(), rand(2, 1, 4, 4))
+
+
+def test_every_flow_is_enlisted() -> None:
+    """Whoever adds a flow finds it in the tables, and so in these tests and on the page that chooses."""
+    made = {name for name in md.models.__all__ if name.endswith(("_flow", "_diffusion", "_motion"))}
+    assert made == set(md.models.FLOWS)
+    inpainting = {name for name in md.models.__all__ if name.endswith("_inpainting")}
+    assert inpainting == {*md.models.INPAINTING, *md.models.UNPROVED_INPAINTING}
+    schemes = {
+        value
+        for value in vars(md.solvers).values()
+        if isinstance(value, type) and issubclass(value, md.solvers.Scheme)
+    }
+    assert schemes - {md.solvers.Scheme} == {type(scheme) for scheme in SCHEMES.values()}
+
+
+@pytest.mark.parametrize(
+    "name", ["linear_diffusion", "nonlinear_diffusion", "edge_enhancing_diffusion", "tv_flow"]
+)
+def test_the_discrepancy_principle_stops_at_the_noise(name: str) -> None:
+    clean = md.images.disc(48, 48, 15).double()
+    noisy = md.images.GaussianNoise(0.1)(clean, seed=0)
+    found = md.parameters.time_by_discrepancy(md.models.FLOWS[name](noisy), noise=0.1)
+    assert float((found.image - noisy).square().mean().sqrt()) == pytest.approx(0.1, rel=0.02)
+    assert f"{found.time:.4g}" in found.why
+    assert "25.5/255 (given)" in found.why
+    # The image belongs to the time: steps of the same kind lead there.
+    scheme = ImplicitEuler(found.time / 20) if name == "tv_flow" else Explicit()
+    again = md.evolve(md.models.FLOWS[name](noisy), scheme, found.time).image
+    assert float((again - found.image).square().mean().sqrt()) < 0.01
+
+
+def test_decorrelation_needs_no_noise_level_and_is_nearly_the_best_time() -> None:
+    clean = md.images.grey(md.images.coffee())[..., 60:188, 180:308].double()
+    noisy = md.images.GaussianNoise(25 / 255)(clean, seed=3)
+    flow = md.models.nonlinear_diffusion(noisy, PeronaMalik(4 / 255))
+    found = md.parameters.time_by_decorrelation(flow)
+    quality: dict[float, float] = {}
+    md.evolve(
+        flow,
+        Explicit(),
+        2 * found.time,
+        watch=lambda t, u: quality.update({t: float((u - clean).square().mean())}),
+    )
+    best = min(quality.values())
+    assert float((found.image - clean).square().mean()) < 1.25 * best  # less than 1 dB
+    assert found.time > 1
+
+
+def test_a_longest_time_is_kept() -> None:
+    noisy = md.images.GaussianNoise(0.1)(md.images.step(16, 32), seed=0)
+    flow = md.models.nonlinear_diffusion(noisy)
+    assert md.parameters.time_by_decorrelation(flow, longest=0.5).time <= 0.5
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (
+            lambda: time_by_discrepancy(md.models.tv_flow(F), noise=0.0),
+            "noise, which must be above 0",
+        ),
+        (lambda: time_by_discrepancy(md.models.tv_flow(F), noise=0.1, share=-1), "share=-1"),
+        (
+            lambda: time_by_discrepancy(md.models.linear_diffusion(F), noise=5.0),
+            "never removes so much",
+        ),
+        (lambda: time_by_discrepancy(md.models.rof(F, 0.1), noise=0.1), "no Flow"),
+        (lambda: time_by_discrepancy(md.models.tv_flow(F), 0.1, AOS()), "needs a Splittable"),
+        (lambda: time_by_decorrelation(md.models.linear_diffusion(0 * F)), "not constant"),
+        (lambda: time_by_decorrelation(md.models.linear_diffusion(F), longest=0.0), "longest=0.0"),
+        (
+            lambda: time_by_decorrelation(md.models.linear_diffusion(F), "aos"),
+            "time-stepping scheme",
+        ),
+    ],
+)
+def test_wrong_questions_for_a_time_are_refused(wrong: object, message: str) -> None:
+    with pytest.raises(md.errors.InputError, match=message):
+        wrong()

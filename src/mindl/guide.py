@@ -9,12 +9,18 @@ import inspect
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
+from typing import Any
 
 import torch
 
 from mindl.models import (
     DENOISING,
+    FLOWS,
     INPAINTING,
+    UNPROVED_INPAINTING,
+    ConvexFlow,
+    Energy,
+    Flow,
     LinearSystem,
     Model,
     MonotoneSystem,
@@ -23,7 +29,8 @@ from mindl.models import (
     SmoothEnergy,
 )
 from mindl.models.certificate import proving_view
-from mindl.solvers import SOLVERS, accepting, choose
+from mindl.solvers import SCHEMES, SOLVERS, Solver, accepting, choose, choose_scheme
+from mindl.solvers.steady_state import RESTING, choose_for_rest
 
 INTRODUCTION = """\
 # Choosing a model and a solver
@@ -37,6 +44,16 @@ error. Whoever solves a model, the same certificate says how far the answer is.
 """
 
 
+FLOWS_INTRODUCTION = """
+## Flows
+
+`mindl.evolve(model, solver, time)` follows a filter to a time, `mindl.steady_state(model)` an inpainting to its
+rest. Of convex flows it is proved how far the time steps have led away from the true solution, whatever the
+scheme; `evolve(..., accuracy=0.5)` chooses steps that keep it below half a grey level. When to stop say
+`mindl.parameters.time_by_discrepancy` and `time_by_decorrelation`. Energies that are smooth are flows too.
+"""
+
+
 def examples() -> dict[str, Model]:
     """A small instance of every model, by name: weights as for a photograph with noise of 25/255."""
     data = torch.rand(1, 1, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -45,6 +62,15 @@ def examples() -> dict[str, Model]:
     found: dict[str, Model] = {name: make(data, 0.7) for name, make in DENOISING.items()}
     found |= {name: make(data, mask) for name, make in INPAINTING.items()}
     return found
+
+
+def flows() -> dict[str, Model]:
+    """A small instance of every flow, by name."""
+    data = torch.rand(1, 1, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    mask = torch.zeros(1, 1, 8, 8, dtype=torch.bool)
+    mask[..., ::3, ::2] = True
+    found: dict[str, Model] = {name: make(data) for name, make in FLOWS.items()}
+    return found | {name: make(data, mask) for name, make in UNPROVED_INPAINTING.items()}
 
 
 def proof(model: Model) -> str:
@@ -73,7 +99,8 @@ def choosing_page() -> str:
     models = examples()
     parts = [INTRODUCTION, "## Models\n", *_models(models), "\n## Solvers\n", *_solvers()]
     parts += ["\n## Who accepts whom\n", "● is what `minimise` chooses for the example, ○ what it accepts.\n"]
-    return "\n".join([*parts, *_acceptance(models)]) + "\n"
+    parts += [*_acceptance(models), FLOWS_INTRODUCTION, *_flows(), "\n## Schemes\n", *_schemes()]
+    return "\n".join(parts) + "\n"
 
 
 def _models(models: dict[str, Model]) -> Iterator[str]:
@@ -106,6 +133,35 @@ def _acceptance(models: dict[str, Model]) -> Iterator[str]:
         marks = ["●" if SOLVERS[by] == chosen else "○" if by in able else "" for by in SOLVERS]
         rows.append([f"`{name}`", *marks])
     yield from _table(["", *SOLVERS], rows)
+
+
+def _flows() -> Iterator[str]:
+    rows = []
+    for name, model in flows().items():
+        convex = model.why_not(ConvexFlow) is None
+        chosen: Solver[Any, Any]
+        if name in FLOWS:
+            chosen, why = choose_scheme(model)
+            proved = "the error of the time steps" if convex else "nothing"
+        else:
+            chosen, why = choose(model) if model.why_not(Energy) is None else choose_for_rest(model)
+            proved = "nothing: stationary at best"
+        stiff = model.view(Flow).stable_step == 0
+        able = [f"`{key}`" for key in RESTING if model.why_not(RESTING[key].accepts) is None]
+        if stiff:  # others accept it by its type, and refuse every step size
+            able = ["`implicit`"]
+        about = _first_sentence({**FLOWS, **UNPROVED_INPAINTING}[name])
+        reason = why.removeprefix(f"{model.title} ")
+        call = "`ImplicitEuler(step_size=time / 10)`" if stiff else f"`{_call(chosen)}`"
+        rows.append([f"`{name}`", about, proved, f"{call}: {reason}", ", ".join(able)])
+    yield from _table(["flow", "what it is", "what is proved", "chosen, and why", "accepts it"], rows)
+
+
+def _schemes() -> Iterator[str]:
+    rows = []
+    for name, scheme in SCHEMES.items():
+        rows.append([f"`{name}`", f"`{_call(scheme)}`", scheme.accepts.__name__, scheme.guarantee, scheme.cost])
+    yield from _table(["name", "in Python", "accepts", "guarantee", "a step costs"], rows)
 
 
 def _table(head: Sequence[str], rows: list[list[str]]) -> Iterator[str]:

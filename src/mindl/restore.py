@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -18,27 +19,37 @@ from mindl.images.io import load as load_picture
 from mindl.images.masks import mask_from_numpy, read_mask
 from mindl.images.noise import estimate_noise
 from mindl.learning.store import load, shipped
+from mindl.models.data_terms import as_mask
 from mindl.models.denoising import DENOISING, DenoisingModel, anisotropic_rof, rof, weight_for_noise
 from mindl.models.inpainting import INPAINTING
+from mindl.models.model import Model
+from mindl.models.tables import UNPROVED_INPAINTING
 from mindl.neural import NeuralSolver, answer, finisher
 from mindl.solvers.choosing import SOLVERS
-from mindl.solvers.entry import minimise
 from mindl.solvers.solution import Solution
 from mindl.solvers.solver import Solver
+from mindl.solvers.steady_state import RESTING, steady_state
 from mindl.solvers.stop import Stop
 from mindl.solvers.watch import Watch
 
+M = TypeVar("M", bound=Model, covariant=True)
 Picture = TypeVar("Picture", Tensor, Array, str, os.PathLike[str])
+
+FILLING: dict[str, Callable[..., Model]] = {**INPAINTING, **UNPROVED_INPAINTING}
+"""All inpainting models by name."""
+
+BY_NAME = {**SOLVERS, **RESTING}
+"""All that solves them."""
 
 LEAST_NOISE = 0.29 / 255
 """Rounding to 8 bit alone leaves this standard deviation; an estimate below it is raised to it."""
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class Plan(Generic[M]):
     """A model for a photograph, and where its parameters come from."""
 
-    model: DenoisingModel
+    model: M
     why: str
 
 
@@ -49,7 +60,7 @@ def plan_denoising(
     weight: float | None = None,
     noise: float | None = None,
     net: NeuralSolver | None = None,
-) -> Plan:
+) -> Plan[DenoisingModel]:
     """A denoising model for an image, with the weight that its noise asks for.
 
     Args:
@@ -82,20 +93,20 @@ def plan_denoising(
     return Plan(make(data, chosen), why)
 
 
-def plan_inpainting(data: Image, mask: Mask, *, model: str = "harmonic_inpainting") -> Plan:
+def plan_inpainting(data: Image, mask: Mask, *, model: str = "harmonic_inpainting") -> Plan[Model]:
     """An inpainting model for an image and its known pixels, with the share of these.
 
     Raises:
         UnknownNameError: no such model.
         MaskError: the mask does not fit.
     """
-    plan = Plan(look_up(INPAINTING, model, "inpainting model")(data, mask), "")
-    known = float(plan.model.data_term.mask.double().mean())  # type: ignore[attr-defined]
-    return Plan(plan.model, f"{100 * known:.1f} % known")
+    make = look_up(FILLING, model, "inpainting model")
+    known = float(as_mask(mask, data).double().mean())
+    return Plan(make(data, mask), f"{100 * known:.1f} % known")
 
 
 def solve(
-    plan: Plan,
+    plan: Plan[Any],
     *,
     solver: str | Solver[Any, Any] | None = None,
     net: NeuralSolver | None = None,
@@ -109,9 +120,9 @@ def solve(
         UnknownNameError: no such solver.
         ViewError, InputError: the solver or the network does not serve the model.
     """
-    chosen = look_up(SOLVERS, solver, "solver") if isinstance(solver, str) else solver
+    chosen = look_up(BY_NAME, solver, "solver") if isinstance(solver, str) else solver
     if net is None:
-        return minimise(plan.model, chosen, stop=Stop(tolerance), watch=watch)
+        return steady_state(plan.model, chosen, stop=Stop(tolerance), watch=watch)
     then = (chosen or finisher(plan.model)) if finish else None
     return answer(plan.model, net, tolerance, finish=then, watch=watch)
 
@@ -181,8 +192,11 @@ def inpaint(
         image: as for ``denoise``; what it holds at unknown pixels is ignored.
         mask: true (white) = known pixel: an array, a tensor, or the path of a black and white image.
         damage: the opposite, true (white) = to be filled. Give one of the two.
-        model: ``"harmonic_inpainting"``.
-        solver, net, tolerance: as for ``denoise``.
+        model: ``"harmonic_inpainting"``, or another name of ``docs/choosing.md``. Of ``"eed_inpainting"``,
+            ``"amle_inpainting"`` and ``"elastica_inpainting"`` nothing is proved: what comes back is stationary.
+        solver: as for ``denoise``.
+        net: as for ``denoise``.
+        tolerance: as for ``denoise``; of a flow, the part of the first rate that may be left.
 
     Raises:
         MaskError: none or both given, another size, greys, or nothing known.
@@ -200,7 +214,10 @@ def inpaint(
     known = _as_mask(marked, damaged=damage is not None)
     data, back = _incoming(image, known)
     plan = plan_inpainting(data, known, model=model)
-    return back(solve(plan, solver=solver, net=network(net), tolerance=tolerance).require().image)
+    solution = solve(plan, solver=solver, net=network(net), tolerance=tolerance)
+    if model not in UNPROVED_INPAINTING or not solution.outcome.met:
+        solution.require()
+    return back(solution.image)
 
 
 def _incoming(image: Tensor | Array | PathLike, known: Mask | None = None) -> tuple[Image, Any]:

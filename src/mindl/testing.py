@@ -15,6 +15,7 @@ from mindl.calculus import Operator
 from mindl.core.arrays import Image
 from mindl.core.reduce import inner, norm
 from mindl.models.candidate import Candidate
+from mindl.models.flow import ConvexFlow, Flow, Quasilinear, Splittable
 from mindl.models.model import Model
 from mindl.models.views import Energy, LinearSystem, SaddlePoint
 from mindl.neural import NeuralSolver
@@ -144,6 +145,81 @@ def _check_linear_system(view: LinearSystem, u: Image) -> None:
     lipschitz = torch.inf if view.lipschitz is None else view.lipschitz
     bound = torch.as_tensor(lipschitz, dtype=torch.float64).flatten()
     _claim((norm(view.apply(d)) <= bound * norm(d) + 1e-12).all(), f"{view.title}: |A d| > lipschitz |d|")
+
+
+def check_flow(flow: Flow, like: Image | None = None) -> None:
+    """Rates per image and 0 at fixed pixels; and what its views promise: symmetry, bounds, monotonicity.
+
+    Args:
+        flow: a flow with float64 data.
+        like: an image of the right shape, for a flow that names no start.
+
+    >>> import mindl as md
+    >>> check_flow(md.models.charbonnier_flow(torch.rand(2, 1, 4, 5, dtype=torch.float64)))
+    """
+    start = flow.start() if like is None else like
+    u = flow.project(start + 0.3 * (_random(*start.shape, seed=2) - 0.5))
+    v = flow.project(start + 0.3 * (_random(*start.shape, seed=3) - 0.5))
+    rate = flow.rate(u)
+    _claim(rate.shape == u.shape and torch.isfinite(rate).all(), f"{flow.title}.rate is not finite, or misshapen")
+    _claim(flow.admissible(u + rate).all(), f"{flow.title}.rate moves a pixel that is known")
+    for b in range(u.shape[0]):
+        mixed = torch.where(torch.arange(u.shape[0]).reshape(-1, 1, 1, 1) == b, u, start)
+        _claim(torch.equal(flow.rate(mixed)[b], rate[b]), f"{flow.title}: a rate depends on its batch mates")
+    if isinstance(flow, Quasilinear):
+        _check_quasilinear(flow, u, v)
+    if isinstance(flow, Splittable):
+        _check_splittable(flow, u)
+    if isinstance(flow, ConvexFlow):
+        _check_convex_flow(flow, u, v)
+
+
+def _check_quasilinear(flow: Quasilinear, u: Image, v: Image) -> None:
+    frozen, d, e = flow.frozen(u), flow.project(u) - flow.project(v), flow.rate(u) * 0.1
+    _claim(torch.allclose(flow.rate(u), -frozen.gradient(u), atol=1e-12), f"{flow.title}: rate is not b - A(u) u")
+    _claim(
+        torch.allclose(inner(frozen.apply(d), e), inner(d, frozen.apply(e)), rtol=1e-12, atol=1e-12),
+        f"{flow.title}: A(u) is not symmetric",
+    )
+    _claim((inner(frozen.apply(d), d) >= -1e-14).all(), f"{flow.title}: A(u) is not positive semidefinite")
+    if flow.stable_step:
+        bound = 2 / flow.stable_step
+        for direction in (d, e, flow.project(u + _checkerboard(u)) - flow.project(u)):
+            longer = norm(frozen.apply(direction)) <= bound * norm(direction) * (1 + 1e-12)
+            _claim(longer.all(), f"{flow.title}: |A(u) d| > {bound:g} |d|, and stable_step promises less")
+
+
+def _check_splittable(flow: Splittable, u: Image) -> None:
+    across, down = flow.conductances(u)
+    _claim((across >= 0).all() and (down >= 0).all(), f"{flow.title}: a conductance is negative")
+    x = across.expand_as(u)[..., :-1] * (u[..., 1:] - u[..., :-1])
+    y = down.expand_as(u)[..., :-1, :] * (u[..., 1:, :] - u[..., :-1, :])
+    moved = torch.zeros_like(u)
+    moved[..., :-1] += x
+    moved[..., 1:] -= x
+    moved[..., :-1, :] += y
+    moved[..., 1:, :] -= y
+    _claim(torch.allclose(moved, flow.rate(u), atol=1e-12), f"{flow.title}: conductances and rate differ")
+
+
+def _check_convex_flow(flow: ConvexFlow, u: Image, v: Image) -> None:
+    p = flow.slope(u)
+    _claim(torch.allclose(flow.rate(u), -flow.operator.adjoint(p)), f"{flow.title}: rate is not -L^T slope")
+    _claim((inner(flow.rate(u) - flow.rate(v), u - v) <= 1e-12).all(), f"{flow.title}: two solutions move apart")
+    at_home, away = flow.field_gap(u, flow.feasible(p)), flow.field_gap(v, flow.feasible(p))
+    _claim((at_home.abs() <= 1e-12).all(), f"{flow.title}: the slope at u leaves a gap at u")
+    _claim((away >= -1e-14).all(), f"{flow.title}: F(L u) + F*(p) - <L u, p> is negative")
+    bregman = flow.energy(v) - flow.energy(u) + inner(flow.rate(u), v - u)
+    _claim((bregman >= -1e-12).all(), f"{flow.title}: the energy is not convex, or minus the rate no subgradient")
+    step = flow.implicit_step(u, 0.3)
+    expected = inner(v - u, v - u) / 2 + 0.3 * flow.energy(v)
+    _claim(torch.allclose(step.energy(v), expected, rtol=1e-10), f"{flow.title}.implicit_step has another energy")
+
+
+def _checkerboard(like: Image) -> Image:
+    height, width = like.shape[2:]
+    sign = (torch.arange(height)[:, None] + torch.arange(width)) % 2 * 2 - 1
+    return sign.to(like).expand_as(like)
 
 
 def check_solver(solver: Solver[Any, Any], model: Model, steps: int = 7) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -18,7 +18,7 @@ from mindl.images import GaussianNoise, psnr, random_mask, read_mask
 from mindl.images.io import load as load_picture
 from mindl.learning import shipped
 from mindl.learning.validation import energy_excess
-from mindl.models import DENOISING, INPAINTING, SmoothEnergy
+from mindl.models import DENOISING, INPAINTING, SmoothEnergy, Variational
 from mindl.models.denoising import DenoisingModel
 from mindl.neural import NeuralSolver, answer, finisher
 from mindl.plot import save_figure, trace_figure
@@ -187,7 +187,7 @@ def _problem(photo: Image, wish: Comparison, nets: list[NeuralSolver]) -> tuple[
         plans = [plan_inpainting(photo, mask, model=name) for name in wish.models or USUAL_INPAINTING]
         cheap = float(psnr(shepard(photo, mask), photo))
         told = f"{plans[0].why}; Shepard interpolation finds it again to {cheap:.2f} dB"
-        return [Case(plan.model, plan.why, plan.model.title) for plan in plans], photo, told
+        return [Case(cast(Variational, plan.model), plan.why, plan.model.title) for plan in plans], photo, told
     if wish.as_is:
         data, reference, told = photo, None, "taken as it is"
         noise = wish.noise

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -14,11 +15,10 @@ from mindl.core.arrays import Image
 from mindl.core.errors import InputError, MaskError, MindlError, look_up
 from mindl.images.io import Picture, load, save
 from mindl.images.masks import read_mask
-from mindl.models.inpainting import INPAINTING
 from mindl.neural import NeuralSolver
-from mindl.restore import Plan, network, plan_denoising, plan_inpainting, solve
+from mindl.restore import BY_NAME, FILLING, Plan, network, plan_denoising, plan_inpainting, solve
 from mindl.solvers.answers import VERIFIABLE, write_answer
-from mindl.solvers.choosing import SOLVERS, check_accepts
+from mindl.solvers.choosing import check_accepts
 from mindl.solvers.stop import FINEST
 
 CERTIFIED, FAILED, NOT_CERTIFIED = 0, 1, 3  # wrong usage, 2, is told by the errors that reach ``main``
@@ -46,7 +46,7 @@ def denoise(
     probe = plan_denoising(torch.zeros(1, 1, 1, 1), model=model, weight=weight, noise=noise)
     net = _check(probe, settings)
 
-    def plan(data: Image) -> Plan:
+    def plan(data: Image) -> Plan[Any]:
         return plan_denoising(data, model=model, weight=weight, noise=noise, net=net)
 
     return _each(inputs, settings, plan, net, [])
@@ -56,7 +56,7 @@ def inpaint(inputs: list[Path], settings: Settings, *, model: str, mask: Path | 
     """Fill the unknown pixels of every input; the exit status."""
     if (mask is None) == (damage is None):
         raise MaskError("Give either --mask M (white = known) or --damage M (white = to be filled).")
-    look_up(INPAINTING, model, "inpainting model")
+    look_up(FILLING, model, "inpainting model")
     marked = mask if mask is not None else damage
     assert marked is not None
     known = read_mask(marked, damage=damage is not None)
@@ -73,13 +73,13 @@ def inpaint(inputs: list[Path], settings: Settings, *, model: str, mask: Path | 
     return _each(inputs, settings, lambda data: plan_inpainting(data, known, model=model), net, [marked])
 
 
-def _check(probe: Plan, settings: Settings) -> NeuralSolver | None:
+def _check(probe: Plan[Any], settings: Settings) -> NeuralSolver | None:
     """Refuse wrong names, weights and tolerances before the first file is opened; the network that was named."""
     check_tolerance(settings.tolerance)
     if settings.answer and probe.model.title not in VERIFIABLE:
         raise InputError(f"--answer: `mindl verify` knows {', '.join(VERIFIABLE)}, not {probe.model.title}.")
     if settings.solver is not None:
-        check_accepts(look_up(SOLVERS, settings.solver, "solver"), probe.model)
+        check_accepts(look_up(BY_NAME, settings.solver, "solver"), probe.model)
     if settings.net is None:
         if not settings.finish:
             raise InputError("--no-finish leaves a network's answer as it is: name one by --net.")
@@ -108,7 +108,7 @@ def check_tolerance(tolerance: float) -> None:
 def _each(
     inputs: list[Path],
     settings: Settings,
-    plan: Callable[[Image], Plan],
+    plan: Callable[[Image], Plan[Any]],
     net: NeuralSolver | None,
     also_read: list[Path],
 ) -> int:
@@ -129,7 +129,7 @@ def _each(
     return CERTIFIED if all(row.certified for row in rows) else NOT_CERTIFIED
 
 
-def _one(job: Job, settings: Settings, plan: Callable[[Image], Plan], net: NeuralSolver | None) -> Row:
+def _one(job: Job, settings: Settings, plan: Callable[[Image], Plan[Any]], net: NeuralSolver | None) -> Row:
     picture = load(job.source)
     _check_target(job, picture)
     planned = plan(picture.pixels)

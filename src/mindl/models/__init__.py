@@ -56,6 +56,7 @@ from mindl.models.inpainting import (
     tv_inpainting,
 )
 from mindl.models.model import Model
+from mindl.models.tables import FLOWS, UNPROVED_INPAINTING
 from mindl.models.tgv import TotalGeneralisedVariation, tgv
 from mindl.models.variational import Variational
 from mindl.models.views import (
@@ -72,7 +73,9 @@ from mindl.models.views import (
 
 __all__ = [
     "DENOISING",
+    "FLOWS",
     "INPAINTING",
+    "UNPROVED_INPAINTING",
     "Absolute",
     "Boxed",
     "Candidate",

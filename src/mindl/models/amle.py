@@ -71,7 +71,7 @@ class InfinityHarmonic(Filling, Flow):
 
 
 def amle_inpainting(data: Image, mask: Mask, *, radius: float = 3.7) -> InfinityHarmonic:
-    """The absolutely minimising Lipschitz extension; see ``InfinityHarmonic``.
+    """The absolutely minimising Lipschitz extension of the known pixels. See ``InfinityHarmonic``.
 
     >>> import torch, mindl as md
     >>> known = torch.tensor([[[[True, False, False, True]]]])

@@ -85,7 +85,7 @@ class MeanCurvatureMotion(Flow):
 
 
 def mean_curvature_motion(data: Image, *, grid: float = 1.0, floor: float = 1e-4) -> MeanCurvatureMotion:
-    """Mean curvature motion; see ``MeanCurvatureMotion``.
+    """Mean curvature motion: level lines move with their curvature. See ``MeanCurvatureMotion``.
 
     >>> import torch
     >>> ramp = torch.arange(5.0).expand(1, 1, 5, 5)

@@ -133,7 +133,9 @@ def nonlinear_diffusion(
     joint: bool = True,
     grid: float = 1.0,
 ) -> NonlinearDiffusion:
-    """Nonlinear isotropic diffusion; see ``NonlinearDiffusion``. ``PeronaMalik(0.02)`` unless said.
+    """Nonlinear isotropic diffusion with a presmoothed gradient. See ``NonlinearDiffusion``.
+
+    The penaliser is ``PeronaMalik(0.02)`` unless said.
 
     >>> import torch
     >>> nonlinear_diffusion(torch.zeros(1, 1, 8, 8)).stable_step

@@ -82,7 +82,7 @@ class ElasticaInpainting(Filling, SmoothEnergy):
 def elastica_inpainting(
     data: Image, mask: Mask, *, length: float = 1.0, curvature: float = 5.0, smoothing: float = 0.02
 ) -> ElasticaInpainting:
-    """Inpainting by Euler's elastica; see ``ElasticaInpainting``.
+    """Inpainting by Euler's elastica: short and straight level lines. See ``ElasticaInpainting``.
 
     >>> import torch, mindl as md
     >>> image, known = md.images.disc(16, 16, 5), md.images.random_mask(16, 16, 0.5, seed=0)

@@ -88,7 +88,9 @@ class HaarDiffusion(Quasilinear):
 
 
 def haar_diffusion(data: Image, penaliser: SmoothPenaliser | None = None, *, alpha: float = 0.25) -> HaarDiffusion:
-    """Diffusion that is wavelet shrinkage; see ``HaarDiffusion``. ``PeronaMalik(0.05)`` unless said.
+    """Isotropic diffusion that is Haar wavelet shrinkage. See ``HaarDiffusion``.
+
+    The penaliser is ``PeronaMalik(0.05)`` unless said.
 
     >>> import torch, mindl as md
     >>> flow = haar_diffusion(torch.eye(5)[None, None])

@@ -41,6 +41,10 @@ SCHEMES: dict[str, Scheme[Any]] = {
 """The schemes by name, as they are when nothing is said of their parameters."""
 
 
+FEW = 1000
+"""Explicit steps up to which a better proof is worth more than a larger step."""
+
+
 @dataclass(frozen=True, eq=False)
 class Evolution:
     """An image that a flow has led to.
@@ -163,10 +167,13 @@ def evolve(
 
 def choose_scheme(model: Model, time: float = 1.0) -> tuple[Scheme[Any], str]:
     """A good scheme for a flow, and why."""
-    if model.why_not(ConvexFlow) is None and model.view(ConvexFlow).stable_step == 0:
-        return ImplicitEuler(
-            step_size=max(time, 1e-30) / 10
-        ), f"the rate of {model.title} jumps, so no explicit step is stable"
+    if model.why_not(ConvexFlow) is None:
+        stable = model.view(ConvexFlow).stable_step
+        if stable == 0:
+            why = f"the rate of {model.title} jumps, so no explicit step is stable"
+            return ImplicitEuler(step_size=max(time, 1e-30) / 10), why
+        if stable is not None and time <= FEW * stable:
+            return Explicit(), f"{model.title} is convex, and explicit steps have the sharpest proof"
     if model.why_not(Quasilinear) is None:
         return FED(), f"{model.title} has a symmetric matrix, and cycles of explicit steps go far"
     return Explicit(), f"{model.title} offers its rate and nothing more"

@@ -1,4 +1,4 @@
-r"""How much to smooth: weights from the noise, each with the reason why.
+r"""Weights of models from the noise, each with the reason why.
 
 Three ways, from cheap to good: a rule of thumb (no solve), the discrepancy principle (a few solves), and Stein's
 unbiased risk estimate by Monte Carlo (two solves for each weight tried). All take white Gaussian noise.
@@ -57,7 +57,7 @@ def by_rule(model: str, data: Image, noise: float | None = None) -> Choice:
     'weight 0.07782 by the rule of thumb of rof for noise of 25.5/255 (given)'
     """
     look_up(DENOISING, model, "denoising model")
-    level, source = _noise(data, noise)
+    level, source = noise_level(data, noise)
     weight = weight_for_noise(model, level, data.shape[1])
     why = f"weight {weight:.4g} by the rule of thumb of {model} for noise of {level * GREY_LEVELS:.1f}/255"
     return Choice(weight, f"{why} ({source})")
@@ -94,7 +94,7 @@ def by_discrepancy(
     >>> bool((distance - 0.1).abs() < 0.001)
     True
     """
-    level, source = _noise(data, noise)
+    level, source = noise_level(data, noise)
     if not 0 < share < math.inf:
         raise InputError(f"by_discrepancy(share={share}) must be above 0 and finite.")
     stop = stop or Stop(1e-3)
@@ -171,7 +171,7 @@ def by_sure(
     >>> by_sure(md.models.rof, noisy, noise=0.1).weight > 0.05
     True
     """
-    level, source = _noise(data, noise)
+    level, source = noise_level(data, noise)
     first = level if start is None else start
     if not 0 < first < math.inf:
         raise InputError(f"by_sure(start={start}) must be above 0 and finite.")
@@ -230,7 +230,7 @@ def sure(
     >>> abs(sure(md.models.whittaker_tikhonov, noisy, 1e4, 0.1)) < 1e-3     # nearly all noise is removed
     True
     """
-    level, _ = _noise(data, noise)
+    level, _ = noise_level(data, noise)
     stop = stop or Stop(1e-4)
     solution = solution or minimise(make(data, weight), stop=stop)
     shape, step = data.shape[1:], level / 10
@@ -243,7 +243,8 @@ def sure(
     return float(total.sum()) / data.numel() - level**2
 
 
-def _noise(data: Image, noise: float | None) -> tuple[float, str]:
+def noise_level(data: Image, noise: float | None) -> tuple[float, str]:
+    """The noise that was given, or an estimate; and which of both."""
     check_image(data, "the choice of a weight (data)")
     level = float(estimate_noise(data).mean()) if noise is None else noise
     if not 0 < level < math.inf:
