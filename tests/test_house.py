@@ -109,6 +109,7 @@ def test_exported_names() -> None:
         "certify",
         "denoise",
         "errors",
+        "evolve",
         "fit",
         "gallery",
         "images",
@@ -125,6 +126,7 @@ def test_exported_names() -> None:
         "show",
         "solve_linear",
         "solvers",
+        "steady_state",
         "testing",
     ]
     for name in mindl.__all__:

@@ -102,9 +102,8 @@ def test_every_solver_keeps_its_contract_at_every_size(by, name, dtype, shape) -
 
 
 def test_every_solver_is_enlisted() -> None:
-    assert set(exported(md.solvers, Solver)) - {md.solvers.Stationary} == {
-        type(s) for s in md.solvers.SOLVERS.values()
-    }
+    enlisted = {type(s) for s in (*md.solvers.SOLVERS.values(), *md.solvers.SCHEMES.values())}
+    assert set(exported(md.solvers, Solver)) - {md.solvers.Stationary, md.solvers.Scheme} == enlisted
 
 
 def test_a_broken_class_does_not_pass() -> None:

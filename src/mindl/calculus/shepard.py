@@ -17,9 +17,10 @@ def shepard(values: Image, known: Mask, power: float = 3.0) -> Image:
     inpainting. Both sums are convolutions, computed by fast Fourier transforms in float64.
 
     Args:
-        values: (batch, channel, height, width); what it holds at unknown pixels is ignored. known: true where
-        a pixel is known; it broadcasts to ``values``, with one known pixel at least in each channel. power: p
-        > 0. Shepard's 2 lets the many distant pixels win over the few near ones; 3 came out best on
+        values: (batch, channel, height, width); what it holds at unknown pixels is ignored.
+        known: true where a pixel is known; it broadcasts to ``values``, with one known pixel at least in each
+            channel.
+        power: p > 0. Shepard's 2 lets the many distant pixels win over the few near ones; 3 came out best on
             photographs (ten of BSD68, 5 % known: 20.3 dB at 2, 22.4 at 3, 22.3 at 4, 21.9 at 6).
 
     Raises:

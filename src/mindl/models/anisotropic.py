@@ -211,7 +211,7 @@ def edge_enhancing_diffusion(
     Raises:
         InputError: a presmoothing below 0, or not a finite float image.
 
-    Source: Weickert, Theoretical Foundations of Computer Vision (1996); the stencil: SSVM 2013.
+    Source: Weickert, Computing, Suppl. 11 (1996); the stencil: SSVM 2013.
 
     >>> import torch
     >>> edge_enhancing_diffusion(torch.zeros(1, 1, 8, 8)).stable_step

@@ -88,8 +88,7 @@ class Certificate:
 
     Attributes:
         kind: what ``bound`` measures: ``"duality gap"``, ``"residual"``, ``"gradient"``, of a flow at rest
-        ``"rate"``,
-            of one that was followed to a time ``"time steps"``.
+            ``"rate"``, of one that was followed to a time ``"time steps"``.
         bound: the measure, rounding included, summed over the image.
         scale: what the tolerance multiplies: energy, norm of the right-hand side, first gradient.
         rms: proved root mean square distance to the true solution, in grey levels (1/255); inf: unproved.

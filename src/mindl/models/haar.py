@@ -40,7 +40,8 @@ class HaarDiffusion(Quasilinear):
     Raises:
         InputError: alpha outside its range, or not a finite float image.
 
-    Source: Mrazek, Weickert and Steidl, Int. J. Comput. Vis. 64 (2005); Mrazek and Weickert, ibid. 75 (2007).
+    Source: Mrazek, Weickert and Steidl, Int. J. Comput. Vis. 64 (2005); Mrazek and Weickert, J. Vis.
+    Commun. Image Represent. 18 (2007).
     """
 
     data: Image

@@ -29,7 +29,7 @@ def harmonic_inpainting(data: Image, mask: Mask) -> Variational:
     Raises:
         MaskError: greys, another size, or a channel without a known pixel.
 
-    Source: Carlsson, Signal Processing 15 (1988); Mainberger et al., Computing 92 (2011).
+    Source: Carlsson, Signal Processing 15 (1988); Mainberger et al., Pattern Recognition 44 (2011).
 
     >>> import torch, mindl as md
     >>> known = torch.tensor([[[[True, False, False, True]]]])

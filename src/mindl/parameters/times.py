@@ -52,7 +52,7 @@ def time_by_discrepancy(
         ViewError: the model is no flow, or the scheme does not accept it.
         InputError: noise or share not positive, or noise that the flow never removes.
 
-    Source: Morozov, Soviet Math. Dokl. 7 (1966); Weickert, Int. J. Comput. Math. 72 (1999), for diffusion.
+    Source: Morozov, Soviet Math. Dokl. 7 (1966).
 
     >>> import mindl as md
     >>> noisy = md.images.GaussianNoise(0.1)(md.images.step(16, 64), seed=0)

@@ -83,7 +83,7 @@ def by_discrepancy(
 
     Raises:
         InputError: noise or share not positive, or noise that no weight removes: even the smoothest answer is
-        nearer.
+            nearer.
 
     Source: Morozov, Soviet Math. Dokl. 7 (1966).
 

@@ -37,9 +37,9 @@ class ADMM(Solver[SpectralSaddlePoint, ADMMState]):
     feasibility like 1/k.
 
     Args:
-        penalty: rho > 0. Small values move the image quickly, large ones the dual field; for values in [0, 1]
-        a few
-            units suit total variation (ROF, 256 x 256, to 1e-4: 360 steps at 0.3, 130 at 1, 70 at 3, 150 at 10).
+        penalty: rho > 0. Small values move the image quickly, large ones the dual field; for values in [0, 1] a
+            few units suit total variation (ROF, 256 x 256, to 1e-4: 360 steps at 0.3, 130 at 1, 70 at 3, 150 at
+            10).
 
     Raises:
         InputError: a penalty that is not positive and finite.

@@ -59,7 +59,8 @@ class Evolution:
         work: rates and products with frozen matrices.
         times: the times at the ends of the steps, beginning with 0.
         bounds: the proved error there in grey levels rms, one column an image.
-        model, solver: what was followed, and how.
+        model: what was followed.
+        solver: how.
         why: why this scheme was chosen, where none was named.
     """
 
@@ -103,20 +104,20 @@ def evolve(
     the time steps have led away from the true solution, whatever the scheme (``models.time_steps``).
 
     Args:
-        model: a ``Flow``; smooth energies descend. solver: a scheme; without one a suitable one is chosen, and
-        ``why`` says why. Steps are of one length, as long
-            as the scheme allows, that divides the time.
-        time: at least 0, in the units of the squared grid size; 0 returns the start. start: the image at time
-        0; the model's data by default. accuracy: a proved error of the time steps, in grey levels rms, that is
-        to be met: the steps of convex flows
-            become as short as it takes, those of each image on their own.
-        watch: called with time and image at 0 and after every step; with an ``accuracy``, after the steps of each
-            image that count.
+        model: a ``Flow``; smooth energies descend.
+        solver: a scheme; without one a suitable one is chosen, and ``why`` says why. Steps are of one length, as
+            long as the scheme allows, that divides the time.
+        time: at least 0, in the units of the squared grid size; 0 returns the start.
+        start: the image at time 0; the model's data by default.
+        accuracy: a proved error of the time steps, in grey levels rms, that is to be met: the steps of convex
+            flows become as short as it takes, those of each image on their own.
+        watch: called with time and image at 0 and after every step; with an ``accuracy``, in the end, with the
+            steps of each image that count.
 
     Raises:
-        ViewError: the scheme does not accept the model. InputError: a negative time, a step size beyond its
-        bound, a start of another shape; an accuracy for a flow that
-            is not convex, or finer than the image's type.
+        ViewError: the scheme does not accept the model.
+        InputError: a negative time, a step size beyond its bound, a start of another shape; an accuracy for a
+            flow that is not convex, or finer than the image's type.
         NonFiniteError: the image is not finite any more.
 
     >>> import mindl as md

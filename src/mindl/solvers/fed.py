@@ -29,8 +29,8 @@ class FED(Scheme[Quasilinear]):
     Raises:
         InputError: a length that is no whole number of at least 1; a flow without a stable step.
 
-    Source: Weickert, Grewenig, Schroers and Bruhn, Int. J. Comput. Vis. 118 (2016); the order: Calvetti and
-    Reichel, J. Comput. Appl. Math. 71 (1996).
+    Source: Weickert, Grewenig, Schroers and Bruhn, Int. J. Comput. Vis. 118 (2016); the order: Reichel,
+    BIT 30 (1990).
 
     >>> import torch, mindl as md
     >>> pixel = torch.zeros(1, 1, 1, 9, dtype=torch.float64)

@@ -61,7 +61,7 @@ class Multigrid(Stationary):
 
     Raises:
         InputError: ``visits`` or ``smoothing`` below 1; a matrix that wraps around or does not say how far it
-        looks.
+            looks.
 
     Source: Brandt, Math. Comp. 31 (1977); Trottenberg, Oosterlee and Schueller, Multigrid (2001), sections 2.2-2.6
     and A.4 (Galerkin).

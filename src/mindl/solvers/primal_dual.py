@@ -41,9 +41,8 @@ class PrimalDual(Solver[SaddlePoint, PrimalDualState]):
 
     Args:
         step_size: tau_0; by default 3 where D is strongly convex in all of the unknown, else 0.02. The usual
-        1/sqrt(8)
-            is badly tuned for ROF, where from 1 on it matters little; without strong convexity the steps stay
-            constant, and small ones suit values in [0, 1] (256 x 256, steps to a relative gap: TV-L1 to 1e-4
+            1/sqrt(8) is badly tuned for ROF, where from 1 on it matters little; without strong convexity the steps
+            stay constant, and small ones suit values in [0, 1] (256 x 256, steps to a relative gap: TV-L1 to 1e-4
             800 at 0.01, 1240 at 0.03, beyond 3000 at 0.1; TGV to 1e-3 880, 620, 900).
         acceleration: gamma as a share of mu, in [0, 1]. 1 is the textbook's choice; 0.5 needs 70 steps where
             1 needs 85 on a photograph at tolerance 1e-4, and 250 where 1 needs 630 at 1e-6 (sigma 25,

@@ -41,7 +41,8 @@ class Solution:
         seconds: wall time of the search, checks included and the last proof excluded.
         work: applications of the model's operator, for the image that took longest.
         trace: the measure at every check.
-        model, stop: what was asked.
+        model: what was solved.
+        stop: when it was to be good enough.
         solver: who found it: a solver, a network, or a network followed by a solver.
         why: why this solver was chosen, where none was named.
     """

@@ -40,9 +40,9 @@ def steady_state(
     finds it.
 
     Args:
-        model: a ``Flow``. solver: lagged diffusivity, or a time-stepping scheme whose every step covers its
-        span; without one a suitable
-            one is chosen, and ``solution.why`` says why.
+        model: a ``Flow``.
+        solver: lagged diffusivity, or a time-stepping scheme whose every step covers its span; without one a
+            suitable one is chosen, and ``solution.why`` says why.
         start: where the search begins; by default the model's own.
         stop: when the rate is small enough; ``Stop()`` is 1e-4 of the start's, at most 5000 steps.
         watch: who looks on, for progress.
