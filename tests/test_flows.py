@@ -471,6 +471,19 @@ def test_a_cycle_of_fed_and_one_of_fsi_are_the_same(n: int) -> None:
         assert torch.allclose(one, other, rtol=0, atol=1e-12), flow.title
 
 
+@pytest.mark.parametrize("integration", [0.0, 1.5])
+def test_structure_tensors_see_the_mirrored_image(integration: float) -> None:
+    """What lies beyond the border is the mirror image, whose xy has the other sign."""
+    u = rand(1, 2, 8, 9)
+    wide = torch.cat([u.flip(3), u, u.flip(3)], dim=3)
+    tiled = torch.cat([wide.flip(2), wide, wide.flip(2)], dim=2)
+    one = md.calculus.structure_tensor(u, integration)
+    other = md.calculus.structure_tensor(tiled, integration)
+    for entry in ("xx", "xy", "yy"):
+        middle = getattr(other, entry)[..., 8:17, 9:19]
+        assert torch.allclose(getattr(one, entry), middle, atol=1e-14), entry
+
+
 @pytest.mark.parametrize("which", range(3))
 def test_anisotropic_diffusion_turns_with_the_image(which: int) -> None:
     data = rand(1, 2, 8, 11, seed=9)

@@ -61,15 +61,18 @@ def error_after(
     return bound
 
 
+def _gap(flow: ConvexFlow, image: Image, p: Dual) -> PerImage:
+    """G, rounding included."""
+    rounding = 16 * EPSILON * flow.energy(image)
+    return total(flow.field_gap(image, p).clamp(min=0)) * (1 + 64 * EPSILON) + rounding
+
+
 def _through(
     flow: ConvexFlow, old: Image, new: Image, duration: float, error: PerImage, witness: Dual
 ) -> PerImage:
+    """The bound after the step by one witness."""
     p = flow.feasible(witness)
-    gap = torch.zeros_like(error)
-    for end in (old, new):
-        gap = (
-            gap + total(flow.field_gap(end, p).clamp(min=0)) * (1 + 64 * EPSILON) + 16 * EPSILON * flow.energy(end)
-        )
+    gap = _gap(flow, old, p) + _gap(flow, new, p)
     change, pull = new - old, duration * flow.operator.adjoint(p)
     stiffness = math.sqrt(flow.operator.norm_squared(*old.shape[2:]))
     slip = 8 * EPSILON * (norm(old) + norm(new) + duration * max(stiffness, 1.0) * norm(p))

@@ -135,14 +135,15 @@ class _Single:
 def _one(
     view: ConvexFlow, scheme: Scheme[Any], first: Image, time: float, goal: float, accuracy: float
 ) -> _Single:
-    share = goal * goal / 8
+    share = goal * goal / 64
     for _ in range(ATTEMPTS):
-        found, reached = _controlled(view, scheme, first, time, share, goal)
+        found, steps = _controlled(view, scheme, first, time, share, goal)
         if found is not None:
             return found
-        if share == 0 or not math.isfinite(reached):
+        if share == 0 or not math.isfinite(steps):
             break
-        share *= min((0.9 * goal / reached) ** 3, 0.3)
+        # The number of steps goes with the third root of the share: so that steps times share meet the goal.
+        share *= min(0.8 * (goal * goal / (share * steps)) ** 1.5, 0.5)
     raise InputError(
         f"evolve(accuracy={accuracy:g}) is out of reach: rounding, or what {scheme!r} leaves unsolved, costs more "
         "however short the steps are. float64 images (image.double()) or a finer tolerance of the scheme may help."
@@ -152,7 +153,7 @@ def _one(
 def _controlled(
     view: ConvexFlow, scheme: Scheme[Any], first: Image, time: float, share: float, goal: float
 ) -> tuple[_Single | None, float]:
-    """One attempt; None, and the error so far, once the goal is missed; infinite: no length helps."""
+    """One attempt; None, and a guess of its steps, once the goal is missed; infinite: no length helps."""
     span, moment = scheme.span(view), scheme.begin(view, Candidate(first))
     error = torch.zeros(1, dtype=torch.float64, device=first.device)
     times, images, errors = [0.0], [moment.image], [0.0]
@@ -171,7 +172,7 @@ def _controlled(
             length, refused = length * min(max(ratio, 0.2), 0.9), increase
             continue
         if float(further) > goal or len(times) > MOST_STEPS:
-            return None, float(further)
+            return None, len(times) * math.sqrt(time / (moment.time + length))  # later steps are longer
         last = left == length
         refused = math.inf
         moment, error = replace(following, time=time if last else moment.time + length), further
@@ -179,7 +180,7 @@ def _controlled(
         images.append(moment.image)
         errors.append(float(error))
         length = min(length * min(max(ratio, 0.5), 2.0), span)
-    return _Single(times, images, errors, moment.work), errors[-1]
+    return _Single(times, images, errors, moment.work), float(len(times))
 
 
 def _finite(view: Flow, scheme: Scheme[Any], moment: Moment, duration: float) -> Moment:
