@@ -207,6 +207,21 @@ def test_mean_and_range_are_kept_and_convex_functions_fall(which: int, tau: floa
         image = after
 
 
+def test_channels_share_their_diffusivity_or_not() -> None:
+    one = rand(1, 1, 7, 8)
+    three = md.models.nonlinear_diffusion(one.repeat(1, 3, 1, 1), PeronaMalik(0.1 * math.sqrt(3)))
+    alone = md.models.nonlinear_diffusion(one, PeronaMalik(0.1))
+    assert torch.allclose(three.rate(three.data), alone.rate(one).expand(1, 3, 7, 8), atol=1e-13)
+    data = rand(1, 3, 7, 8)
+    apart = md.models.nonlinear_diffusion(data, PeronaMalik(0.1), joint=False).rate(data)
+    for c in range(3):
+        channel = data[:, c : c + 1]
+        assert torch.equal(
+            apart[:, c : c + 1], md.models.nonlinear_diffusion(channel, PeronaMalik(0.1)).rate(channel)
+        )
+    assert not torch.allclose(apart, md.models.nonlinear_diffusion(data, PeronaMalik(0.1)).rate(data))
+
+
 def test_everything_becomes_the_mean() -> None:
     data = rand(1, 1, 5, 6)
     for flow in filters(data):
@@ -596,6 +611,13 @@ def test_mean_curvature_motion_leaves_straight_lines_and_grey_shifts_alone() -> 
     assert float(flow.rate(plane)[..., 1:-1, 1:-1].abs().max()) < 1e-14
     u = rand(1, 1, 8, 9)
     assert torch.allclose(flow.rate(u + 0.3), flow.rate(u), atol=1e-10)
+
+
+def test_a_summit_has_no_direction_and_moves_by_half_its_laplacian() -> None:
+    y, x = torch.meshgrid(*[torch.arange(n, dtype=torch.float64) - 4 for n in (9, 9)], indexing="ij")
+    summit = -(0.3 * x * x + 0.1 * y * y)[None, None]
+    rate = md.models.mean_curvature_motion(summit).rate(summit)
+    assert float(rate[..., 4, 4]) == pytest.approx(-(0.6 + 0.2) / 2)
 
 
 def test_central_differences_of_mean_curvature_motion_leave_the_range() -> None:

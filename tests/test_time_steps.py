@@ -401,6 +401,14 @@ def test_every_flow_keeps_its_contract(name: str, shape: tuple[int, ...]) -> Non
     md.testing.check_flow(flow)
 
 
+@pytest.mark.parametrize("grid", [0.5, 3.0])
+@pytest.mark.parametrize("name", ["linear_diffusion", "charbonnier_flow", "nonlinear_diffusion"])
+def test_flows_on_other_grids_keep_their_contract(name: str, grid: float) -> None:
+    flow = md.models.FLOWS[name](rand(2, 2, 4, 5), grid=grid)
+    md.testing.check_flow(flow)
+    assert flow.stable_step == pytest.approx(grid**2 / 4)
+
+
 def test_the_contract_sees_what_is_wrong() -> None:
     class Unfair(md.models.Flow):
         def rate(self, u: Tensor) -> Tensor:
