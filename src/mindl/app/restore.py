@@ -79,7 +79,7 @@ def _check(probe: Plan[Any], settings: Settings) -> NeuralSolver | None:
     if settings.answer and probe.model.title not in VERIFIABLE:
         raise InputError(f"--answer: `mindl verify` knows {', '.join(VERIFIABLE)}, not {probe.model.title}.")
     if settings.solver is not None:
-        check_accepts(look_up(BY_NAME, settings.solver, "solver"), probe.model)
+        check_accepts(look_up(BY_NAME, settings.solver, "solver"), probe.model, BY_NAME)
     if settings.net is None:
         if not settings.finish:
             raise InputError("--no-finish leaves a network's answer as it is: name one by --net.")

@@ -12,7 +12,7 @@ from mindl.models.flow import Flow
 
 
 @dataclass(frozen=True, eq=False)
-class InfinityHarmonic(Filling, Flow):
+class InfinityHarmonic(Flow, Filling):
     r"""Inpainting with the least slope everywhere,
 
     .. math:: \Delta_\infty u = u_x^2 u_{xx} + 2 u_x u_y u_{xy} + u_y^2 u_{yy} = 0,

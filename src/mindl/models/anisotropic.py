@@ -122,7 +122,7 @@ class CoherenceEnhancing(TensorRule):
 
 
 @dataclass(frozen=True, eq=False)
-class TensorDiffusion(Filling, Quasilinear):
+class TensorDiffusion(Quasilinear, Filling):
     r"""Anisotropic diffusion :math:`\partial_t u = \operatorname{div}(D(J_\rho(\nabla u_\sigma)) \nabla u)`.
 
     On 3 x 3 pixels, by the delta family of stencils (``calculus.DeltaStencil``), with mirrored borders; the

@@ -13,7 +13,7 @@ from mindl.models.views import SmoothEnergy
 
 
 @dataclass(frozen=True, eq=False)
-class ElasticaInpainting(Filling, SmoothEnergy):
+class ElasticaInpainting(SmoothEnergy, Filling):
     r"""Inpainting by Euler's elastica,
 
     .. math:: E(u) = \sum_i (a + b\, \kappa_i^2)\, |\nabla u|_\varepsilon, \qquad

@@ -15,7 +15,7 @@ from mindl.models.views import LinearSystem
 
 
 @dataclass(frozen=True, eq=False)
-class WeightedSystem(Filling, LinearSystem):
+class WeightedSystem(LinearSystem, Filling):
     r"""The matrix :math:`A = P L^T W L P^T` that a diffusion has at one moment; P leaves the free pixels.
 
     Its energy is half of :math:`\langle L u, W L u \rangle`. The weights of an anisotropic diffusion may be

@@ -17,6 +17,7 @@ from mindl.solvers.choosing import SOLVERS, check_accepts
 from mindl.solvers.entry import minimise, outcomes_of, start_of
 from mindl.solvers.evolve import SCHEMES
 from mindl.solvers.explicit import Explicit
+from mindl.solvers.fed import FED
 from mindl.solvers.iterate import iterate
 from mindl.solvers.lagged_diffusivity import LaggedDiffusivity
 from mindl.solvers.solution import Solution
@@ -100,7 +101,11 @@ RESTING: dict[str, Solver[Any, Any]] = {"lagged-diffusivity": SOLVERS["lagged-di
 
 def choose_for_rest(model: Model) -> tuple[Solver[Any, Any], str]:
     """A good solver for a steady state, and why."""
-    if model.why_not(Quasilinear) is None:
-        return LaggedDiffusivity(), f"{model.title} is a linear system once its diffusivities are frozen"
-    model.view(Flow)
-    return Explicit(), f"{model.title} offers its rate and nothing more"
+    if model.why_not(Quasilinear) is not None:
+        model.view(Flow)
+        return Explicit(), f"{model.title} offers its rate and nothing more"
+    if model.view(Quasilinear).stable_step:
+        return FED(
+            20
+        ), f"{model.title} is nonlinear: explicit cycles cost less than its linear systems, and come as near"
+    return LaggedDiffusivity(), f"{model.title} is a linear system once its diffusivities are frozen"
