@@ -11,7 +11,7 @@ from mindl.models.filling import Filling
 from mindl.models.flow import Flow
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class InfinityHarmonic(Flow, Filling):
     r"""Inpainting with the least slope everywhere,
 
@@ -56,9 +56,6 @@ class InfinityHarmonic(Flow, Filling):
     def title(self) -> str:
         """The model's name."""
         return "amle_inpainting"
-
-    def __repr__(self) -> str:
-        return f"{self.title}(data {' x '.join(str(n) for n in self.data.shape)})"
 
     @property
     def stable_step(self) -> float | None:

@@ -121,7 +121,7 @@ class CoherenceEnhancing(TensorRule):
         check_weight(self.contrast, data, f"{call}(contrast)")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TensorDiffusion(Quasilinear, Filling):
     r"""Anisotropic diffusion :math:`\partial_t u = \operatorname{div}(D(J_\rho(\nabla u_\sigma)) \nabla u)`.
 
@@ -163,9 +163,6 @@ class TensorDiffusion(Quasilinear, Filling):
     def title(self) -> str:
         """The model's own name."""
         return self.name
-
-    def __repr__(self) -> str:
-        return f"{self.name}(data {' x '.join(str(n) for n in self.data.shape)})"
 
     @property
     def spectral_bound(self) -> float:

@@ -8,11 +8,12 @@ from mindl.calculus.boundary import Reflecting
 from mindl.calculus.gradient import check_grid
 from mindl.core.arrays import Image, check_image
 from mindl.core.errors import InputError
+from mindl.models.filling import FromData
 from mindl.models.flow import Flow
 
 
-@dataclass(frozen=True, eq=False)
-class MeanCurvatureMotion(Flow):
+@dataclass(frozen=True, eq=False, repr=False)
+class MeanCurvatureMotion(Flow, FromData):
     r"""Mean curvature motion,
 
     .. math:: \partial_t u = |\nabla u| \operatorname{div}\frac{\nabla u}{|\nabla u|}
@@ -53,13 +54,6 @@ class MeanCurvatureMotion(Flow):
     def title(self) -> str:
         """The flow's name."""
         return "mean_curvature_motion"
-
-    def __repr__(self) -> str:
-        return f"{self.title}(data {' x '.join(str(n) for n in self.data.shape)})"
-
-    def start(self) -> Image:
-        """The data."""
-        return self.data
 
     @property
     def stable_step(self) -> float | None:

@@ -12,14 +12,15 @@ from mindl.calculus.convolution import check_sigma, smoothed
 from mindl.calculus.gradient import check_grid
 from mindl.core.arrays import Image, check_image, check_weight
 from mindl.core.errors import InputError
+from mindl.models.filling import FromData
 from mindl.models.flow import Splittable
 from mindl.models.gradient_flow import chain_bound
 from mindl.models.views import LinearSystem
 from mindl.models.weighted import WeightedSystem
 
 
-@dataclass(frozen=True, eq=False)
-class NonlinearDiffusion(Splittable):
+@dataclass(frozen=True, eq=False, repr=False)
+class NonlinearDiffusion(Splittable, FromData):
     r"""Nonlinear isotropic diffusion (Perona and Malik; the presmoothing is that of Catte et al.):
 
     .. math:: \partial_t u = \operatorname{div}\big(g(|\nabla u_\sigma|^2) \nabla u\big), \qquad
@@ -67,13 +68,6 @@ class NonlinearDiffusion(Splittable):
     def title(self) -> str:
         """With the penaliser that gives the diffusivity."""
         return f"nonlinear_diffusion by {type(self.penaliser).__name__}"
-
-    def __repr__(self) -> str:
-        return f"{self.title}(data {' x '.join(str(n) for n in self.data.shape)})"
-
-    def start(self) -> Image:
-        """The data."""
-        return self.data
 
     @property
     def stable_step(self) -> float | None:

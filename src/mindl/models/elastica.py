@@ -12,7 +12,7 @@ from mindl.models.filling import Filling
 from mindl.models.views import SmoothEnergy
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ElasticaInpainting(SmoothEnergy, Filling):
     r"""Inpainting by Euler's elastica,
 
@@ -61,9 +61,6 @@ class ElasticaInpainting(SmoothEnergy, Filling):
     def title(self) -> str:
         """The model's name."""
         return "elastica_inpainting"
-
-    def __repr__(self) -> str:
-        return f"{self.title}(data {' x '.join(str(n) for n in self.data.shape)})"
 
     def energy(self, image: Image) -> PerImage:
         """Length and squared curvature of all level lines."""

@@ -1,4 +1,4 @@
-"""Models that fill in pixels around known ones, which stay as they are."""
+"""Models that begin with an image: as it is, or with known pixels that stay and others that are filled in."""
 
 from __future__ import annotations
 
@@ -9,10 +9,22 @@ from mindl.models.data_terms import KnownPixels
 from mindl.models.model import Model
 
 
-class Filling(Model):
-    """A model with ``data`` and a ``mask`` of known pixels; ``mask=None``: there are none, all pixels change."""
+class FromData(Model):
+    """A model that begins with its ``data``."""
 
     data: Image
+
+    def __repr__(self) -> str:
+        return f"{self.title}(data {' x '.join(str(n) for n in self.data.shape)})"
+
+    def start(self) -> Image:
+        """The data."""
+        return self.data
+
+
+class Filling(FromData):
+    """One with a ``mask`` of known pixels; ``mask=None``: there are none, all pixels change."""
+
     mask: Mask | None
 
     @cached_property

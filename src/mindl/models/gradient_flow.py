@@ -30,14 +30,15 @@ from mindl.calculus import (
 from mindl.core.arrays import Dual, Image, PerImage, Weight, check_image, check_weight
 from mindl.core.reduce import total
 from mindl.models.data_terms import HalfSquared
+from mindl.models.filling import FromData
 from mindl.models.flow import ConvexFlow, Splittable
 from mindl.models.variational import Variational
 from mindl.models.views import Energy, LinearSystem
 from mindl.models.weighted import WeightedSystem
 
 
-@dataclass(frozen=True, eq=False)
-class GradientFlow(ConvexFlow):
+@dataclass(frozen=True, eq=False, repr=False)
+class GradientFlow(ConvexFlow, FromData):
     """Steepest descent of a convex penaliser with a kink: no explicit step is stable, implicit ones are.
 
     Args:
@@ -64,17 +65,10 @@ class GradientFlow(ConvexFlow):
         """The flow's own name."""
         return self.name
 
-    def __repr__(self) -> str:
-        return f"{self.name}(data {' x '.join(str(n) for n in self.data.shape)})"
-
     @property
     def operator(self) -> Operator:
         """Forward differences."""
         return self.gradient
-
-    def start(self) -> Image:
-        """The data."""
-        return self.data
 
     def energy(self, image: Image) -> PerImage:
         """The penalty of the gradient, summed over the image."""
@@ -119,7 +113,7 @@ class GradientFlow(ConvexFlow):
         )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SmoothGradientFlow(GradientFlow, Splittable):
     """Steepest descent of a smooth convex penaliser; arguments as for ``GradientFlow``.
 

@@ -11,12 +11,13 @@ from mindl.calculus.delta_stencil import DeltaStencil
 from mindl.calculus.haar import haar_coefficients
 from mindl.core.arrays import Image
 from mindl.models.anisotropic import Isotropic, TensorDiffusion
+from mindl.models.filling import FromData
 from mindl.models.flow import Quasilinear
 from mindl.models.views import LinearSystem
 
 
-@dataclass(frozen=True, eq=False)
-class HaarDiffusion(Quasilinear):
+@dataclass(frozen=True, eq=False, repr=False)
+class HaarDiffusion(Quasilinear, FromData):
     r"""Isotropic nonlinear diffusion with one diffusivity for every cell of 2 x 2 pixels:
 
     .. math:: \partial_t u = \operatorname{div}\big(g(|\nabla u|^2) \nabla u\big)
@@ -56,18 +57,11 @@ class HaarDiffusion(Quasilinear):
         """The model's name."""
         return "haar_diffusion"
 
-    def __repr__(self) -> str:
-        return f"haar_diffusion(data {' x '.join(str(n) for n in self.data.shape)})"
-
     @property
     def diffusion(self) -> TensorDiffusion:
         """The same flow as a tensor diffusion."""
         rule = Isotropic(self.penaliser)
         return TensorDiffusion(self.data, rule, 0.0, DeltaStencil(self.alpha), None, self.title)
-
-    def start(self) -> Image:
-        """The data."""
-        return self.data
 
     @property
     def stable_step(self) -> float | None:

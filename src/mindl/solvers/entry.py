@@ -107,13 +107,25 @@ def go_on(
     unknown = differentiate.attach(smooth, run.image)
     with torch.no_grad():
         certificate = _final_certificate(model, view, run)
-        outcomes = outcomes_of(run, stop, certificate)
+    return solution_of(model, solver, stop, run, unknown, certificate, why)
+
+
+def solution_of(
+    model: Model,
+    solver: Solver[Any, Any],
+    stop: Stop,
+    run: Run,
+    unknown: Image,
+    certificate: Certificate,
+    why: str,
+) -> Solution:
+    """What a run has found, with its outcome."""
     return Solution(
         image=model.image_of(unknown),
         unknown=unknown,
         dual=run.dual,
         certificate=certificate,
-        outcomes=outcomes,
+        outcomes=outcomes_of(run, stop, certificate),
         steps=run.steps,
         seconds=run.seconds,
         work=run.work,

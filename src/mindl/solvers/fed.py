@@ -6,13 +6,13 @@ import math
 from dataclasses import dataclass
 from functools import cache
 
-from mindl.core.errors import InputError
-from mindl.models.flow import Quasilinear
-from mindl.solvers.scheme import Moment, Scheme, bounded_step
+from mindl.core.arrays import Image
+from mindl.models.views import LinearSystem
+from mindl.solvers.cycle import Cyclic
 
 
 @dataclass(frozen=True)
-class FED(Scheme[Quasilinear]):
+class FED(Cyclic):
     r"""Fast explicit diffusion: a cycle of n explicit steps with a frozen matrix and the step sizes
 
     .. math:: \tau_i = \frac{\tau_{\max}}{2 \cos^2 \big(\pi \frac{2 i + 1}{4 n + 2}\big)}, \quad i = 0, ..., n - 1,
@@ -39,42 +39,11 @@ class FED(Scheme[Quasilinear]):
     [0.0, 0.142857, 0.142857, 0.142857]
     """
 
-    length: int = 10
-
-    accepts = Quasilinear
-    guarantee = "sum of squares does not grow over a cycle; n steps cover a time of order n^2"
-    cost = "n products with a frozen matrix"
-
-    def __post_init__(self) -> None:
-        check_length(self, self.length)
-
-    @property
-    def heavy(self) -> bool:
-        """A cycle costs several checks."""
-        return True
-
-    def span(self, view: Quasilinear) -> float:
-        """tau_max (n^2 + n) / 3."""
-        return cycle_time(self.length, bounded_step(self, None, view))
-
-    def over(self, view: Quasilinear, moment: Moment, duration: float) -> Moment:
-        """A cycle of as few steps as cover the duration, all shortened alike to meet it."""
-        n, largest = cycle(duration, bounded_step(self, None, view))
-        frozen, image = view.frozen(moment.image), moment.image
+    def cycle(self, frozen: LinearSystem, image: Image, n: int, step_size: float) -> Image:
+        """Explicit steps of n sizes."""
         for share in shares(n):
-            image = image - (largest * share) * frozen.gradient(image)
-        return Moment(image, moment.time + duration, work=moment.work + n)
-
-
-def cycle_time(length: int, largest: float) -> float:
-    """The time of a cycle of n steps."""
-    return largest * (length * length + length) / 3
-
-
-def cycle(duration: float, largest: float) -> tuple[int, float]:
-    """The fewest steps that cover a duration, and the bound shortened so that they meet it exactly."""
-    n = max(1, math.ceil(math.sqrt(3 * duration / largest + 0.25) - 0.5 - 1e-9))
-    return n, 3 * duration / (n * n + n)
+            image = image - (step_size * share) * frozen.gradient(image)
+        return image
 
 
 @cache
@@ -95,9 +64,3 @@ def shares(n: int) -> tuple[float, ...]:
         order.append(found)
         left.remove(found)
     return tuple(1 / z for z in order)
-
-
-def check_length(scheme: object, length: object) -> None:
-    """See that a cycle has a length."""
-    if not isinstance(length, int) or not 1 <= length <= 1000:
-        raise InputError(f"{type(scheme).__name__}(length={length}) must be a whole number from 1 to 1000.")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mindl.models.flow import Quasilinear
-from mindl.solvers.fed import check_length, cycle, cycle_time
-from mindl.solvers.scheme import Moment, Scheme, bounded_step
+from mindl.core.arrays import Image
+from mindl.models.views import LinearSystem
+from mindl.solvers.cycle import Cyclic
 
 
 @dataclass(frozen=True)
-class FSI(Scheme[Quasilinear]):
+class FSI(Cyclic):
     r"""Fast semi-iterative scheme: a cycle of n explicit steps with a frozen rate R, each extrapolated,
 
     .. math:: u^{k+1} = \alpha_k \big(u^k + \tau_{\max} R(u^k)\big) + (1 - \alpha_k)\, u^{k-1}, \qquad
@@ -33,32 +33,12 @@ class FSI(Scheme[Quasilinear]):
     [0.0, 0.142857, 0.142857, 0.142857]
     """
 
-    length: int = 10
-
-    accepts = Quasilinear
-    guarantee = "sum of squares does not grow over a cycle; n steps cover a time of order n^2"
-    cost = "n products with a frozen matrix"
-
-    def __post_init__(self) -> None:
-        check_length(self, self.length)
-
-    @property
-    def heavy(self) -> bool:
-        """A cycle costs several checks."""
-        return True
-
-    def span(self, view: Quasilinear) -> float:
-        """tau_max (n^2 + n) / 3."""
-        return cycle_time(self.length, bounded_step(self, None, view))
-
-    def over(self, view: Quasilinear, moment: Moment, duration: float) -> Moment:
-        """A cycle of as few steps as cover the duration, all shortened alike to meet it."""
-        n, largest = cycle(duration, bounded_step(self, None, view))
-        frozen = view.frozen(moment.image)
-        before = image = moment.image
+    def cycle(self, frozen: LinearSystem, image: Image, n: int, step_size: float) -> Image:
+        """Explicit steps of one size, extrapolated."""
+        before = image
         for k in range(n):
             alpha = (4 * k + 2) / (2 * k + 3)
-            moved = image - largest * frozen.gradient(image)
+            moved = image - step_size * frozen.gradient(image)
             # In this form known pixels, where nothing moves, keep their value to the bit.
             before, image = image, moved + (alpha - 1) * (moved - before)
-        return Moment(image, moment.time + duration, work=moment.work + n)
+        return image

@@ -14,7 +14,7 @@ from mindl.models.flow import Flow, Quasilinear
 from mindl.models.model import Model
 from mindl.models.views import Energy
 from mindl.solvers.choosing import SOLVERS, check_accepts
-from mindl.solvers.entry import minimise, outcomes_of, start_of
+from mindl.solvers.entry import minimise, solution_of, start_of
 from mindl.solvers.evolve import SCHEMES
 from mindl.solvers.explicit import Explicit
 from mindl.solvers.fed import FED
@@ -78,21 +78,7 @@ def steady_state(
         certificate = verify(model, run.image)
         if not certificate.scaled:
             certificate = with_scale(certificate, run.scale)
-    return Solution(
-        image=model.image_of(run.image),
-        unknown=run.image,
-        dual=None,
-        certificate=certificate,
-        outcomes=outcomes_of(run, stop, certificate),
-        steps=run.steps,
-        seconds=run.seconds,
-        work=run.work,
-        trace=run.trace,
-        model=model,
-        solver=solver,
-        stop=stop,
-        why=why,
-    )
+    return solution_of(model, solver, stop, run, run.image, certificate, why)
 
 
 RESTING: dict[str, Solver[Any, Any]] = {"lagged-diffusivity": SOLVERS["lagged-diffusivity"], **SCHEMES}
