@@ -187,7 +187,9 @@ def test_noise_can_be_differentiated(noise: Noise, slope: float | None) -> None:
 @pytest.mark.parametrize("value", [-0.1, math.nan, math.inf])
 @pytest.mark.parametrize("noise", [GaussianNoise, MultiplicativeNoise])
 def test_deviations_are_checked(noise: type[Noise], value: float) -> None:
-    with pytest.raises(InputError, match=rf"{noise.__name__}\(sigma={value}\) must be at least 0 and finite"):
+    with pytest.raises(
+        InputError, match=rf"{noise.__name__}\(sigma={value}\) must be at least 0 and finite"
+    ):
         noise(value)  # type: ignore[call-arg]
 
 
@@ -393,7 +395,9 @@ def test_kernels_are_checked(kernel: torch.Tensor, message: str) -> None:
 
 def test_blur_and_factor_are_checked() -> None:
     for sigma in (-1.0, math.nan, math.inf):
-        with pytest.raises(InputError, match=rf"GaussianBlur\(sigma={sigma}\) must be at least 0 and finite"):
+        with pytest.raises(
+            InputError, match=rf"GaussianBlur\(sigma={sigma}\) must be at least 0 and at most 1000 pixels"
+        ):
             GaussianBlur(sigma)
     for factor in (0, -2, 1.5):
         with pytest.raises(InputError, match=rf"Downsample\(factor={factor}\) must be a whole number, at least 1"):

@@ -436,6 +436,27 @@ def test_with_no_tensor_and_no_delta_the_stencil_is_the_laplacian() -> None:
     assert torch.allclose(operator.adjoint(operator(u) * weights), md.calculus.Gradient().gram(u), atol=1e-14)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("contrast", [1e-6, 1 / 255, 0.02, 0.1])
+def test_tensors_that_a_rule_makes_are_never_refused(dtype: torch.dtype, contrast: float) -> None:
+    """Rank one, nearly parallel to an axis, and of rounding's size: all positive semidefinite, up to rounding."""
+    y, x = torch.meshgrid(torch.arange(16.0), torch.arange(16.0), indexing="ij")
+    tilted = ((0.92 * x + 0.39 * y) > 10).to(dtype)[None, None]
+    for image in (tilted, md.images.disc(16, 16, 5).to(dtype), rand(1, 3, 16, 16, dtype=dtype), 1e-6 * tilted):
+        for penaliser in (Weickert(contrast), PeronaMalik(contrast), Charbonnier(contrast)):
+            flow = md.models.edge_enhancing_diffusion(image, penaliser)
+            assert torch.isfinite(md.evolve(flow, Explicit(), 2.0).image).all()
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e-6, 1e4])
+def test_anisotropic_diffusion_knows_no_units(scale: float) -> None:
+    """Data and contrast scaled, the rate is scaled: in float32 too, where fourth powers of gradients vanish."""
+    data = rand(1, 1, 9, 9, dtype=torch.float32)
+    one = md.models.edge_enhancing_diffusion(data, PeronaMalik(0.02)).rate(data)
+    other = md.models.edge_enhancing_diffusion(data * scale, PeronaMalik(0.02 * scale)).rate(data * scale)
+    assert torch.allclose(other / scale, one, atol=2e-4)
+
+
 def anisotropic(data: Tensor) -> list[md.models.TensorDiffusion]:
     return [
         md.models.edge_enhancing_diffusion(data, PeronaMalik(0.1)),

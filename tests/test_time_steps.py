@@ -116,6 +116,36 @@ def test_the_proof_needs_no_scheme_and_sees_through_wrong_steps() -> None:
     assert bound > 0.5
 
 
+def test_a_time_far_below_the_span_is_a_step_too() -> None:
+    data = rand(1, 1, 8, 8)
+    for scheme, time in (
+        (AOS(1e12), 100.0),
+        (SemiImplicit(1e6), 1e-3),
+        (FED(1000), 1e-6),
+        (ImplicitEuler(1e9), 0.1),
+    ):
+        result = md.evolve(md.models.linear_diffusion(data), scheme, time)
+        assert result.steps == 1
+        assert result.times.tolist() == [0.0, time]
+        assert (grey(result.image, exact_linear(data, time)) <= result.certificate.rms).all()
+
+
+def test_the_proof_of_an_image_does_not_depend_on_its_mates() -> None:
+    """One image is proved by the slope at the beginning, another by that at the end."""
+    rough, smooth = rand(1, 1, 6, 7, seed=1), 0.5 + 1e-3 * rand(1, 1, 6, 7, seed=2)
+    for scheme in (AOS(0.02), SemiImplicit(0.05), Explicit()):
+        both = md.evolve(md.models.huber_flow(torch.cat([rough, smooth])), scheme, 0.3).certificate
+        for b, image in enumerate((rough, smooth)):
+            alone = md.evolve(md.models.huber_flow(image), scheme, 0.3).certificate
+            assert torch.equal(both.rms[b : b + 1], alone.rms)
+
+
+@pytest.mark.parametrize("scheme", [FED(3), FSI(4), SemiImplicit(0.5)], ids=lambda s: s.title)
+def test_any_scheme_can_be_made_accurate(scheme: object) -> None:
+    flow = md.models.charbonnier_flow(md.calculus.smoothed(rand(1, 1, 8, 8), 0.7), 0.1)
+    assert float(md.evolve(flow, scheme, 0.5, accuracy=2.0).certificate.rms) <= 2.0
+
+
 @pytest.mark.parametrize("time", [0.1, 0.25])
 def test_the_bound_of_one_step_of_linear_diffusion_is_known_in_closed_form(time: float) -> None:
     """sqrt(tau / 2) |L (v_1 - v_0)| for explicit and implicit steps; of others, the defect beside it."""
@@ -273,6 +303,39 @@ def test_the_descent_of_an_energy_ends_in_its_minimiser() -> None:
     assert torch.allclose(md.steady_state(model, FED(5), stop=md.Stop(1e-9)).image, least, atol=1e-5)
 
 
+def test_a_step_at_the_printed_bound_is_legal() -> None:
+    for contrast in (0.1, 0.3, 0.7, 1e-3):
+        md.evolve(md.models.huber_flow(F, contrast), Explicit(contrast / 4), contrast)
+
+
+def test_a_smooth_energy_is_certified_whoever_led_it_to_rest() -> None:
+    model = md.models.charbonnier(rand(1, 1, 8, 8), 2.0)
+    solution = md.steady_state(model, Explicit(), stop=md.Stop(1e-6))
+    assert solution.outcome.certified
+    assert float(solution.certificate.rms) < 0.1
+
+
+def test_a_warm_start_is_measured_against_the_cold_one() -> None:
+    known = md.images.random_mask(12, 12, 0.4, seed=0)
+    for make in (md.models.eed_inpainting, md.models.amle_inpainting):
+        model = make(rand(1, 1, 12, 12), known)
+        first = md.steady_state(model, stop=md.Stop(1e-4))
+        again = md.steady_state(model, start=first.image)
+        assert again.outcome.met and int(again.steps) == 0
+
+
+def test_gradients_of_nearly_flat_images_are_finite() -> None:
+    u = torch.full((1, 1, 8, 8), 0.4)
+    u[..., 4:] += 1.2e-7
+    u[..., 3, 3] = 0.9
+    for penaliser in (Weickert(0.1), PeronaMalik(0.1), Charbonnier(0.1)):
+        for make in (md.models.edge_enhancing_diffusion, md.models.nonlinear_diffusion):
+            for image in (u, torch.full_like(u, 0.4), u * 1e-8):
+                x = image.clone().requires_grad_()
+                (slope,) = torch.autograd.grad(make(image, penaliser).rate(x).square().sum(), x)
+                assert torch.isfinite(slope).all(), penaliser
+
+
 def test_steps_can_be_differentiated() -> None:
     data = rand(1, 1, 4, 4)
     for flow, scheme in (
@@ -359,10 +422,10 @@ KNOWN = torch.ones(1, 1, 6, 6, dtype=torch.bool)
         (lambda: md.models.elastica_inpainting(F, KNOWN, length=0.0), r"length=0.0\) must be above 0"),
         (lambda: md.models.elastica_inpainting(F, KNOWN, curvature=-1.0), "at least 0"),
         (lambda: WideStencil(0.5), "between 1 and 64"),
-        (lambda: md.minimise(md.models.eed_inpainting(F, KNOWN)), r"steady_state\(model\) finds"),
+        (lambda: md.minimise(md.models.eed_inpainting(F, KNOWN)), r"steady_state\(model\) to its rest"),
         (
             lambda: md.minimise(md.models.eed_inpainting(F, KNOWN), md.solvers.LaggedDiffusivity()),
-            "flow without one",
+            "needs an energy",
         ),
         (lambda: md.steady_state(md.models.amle_inpainting(F, KNOWN), AOS()), "needs a Splittable"),
         (lambda: md.steady_state(F), "needs a flow"),
@@ -468,7 +531,8 @@ def test_decorrelation_needs_no_noise_level_and_is_nearly_the_best_time() -> Non
 def test_a_longest_time_is_kept() -> None:
     noisy = md.images.GaussianNoise(0.1)(md.images.step(16, 32), seed=0)
     flow = md.models.nonlinear_diffusion(noisy)
-    assert md.parameters.time_by_decorrelation(flow, longest=0.5).time <= 0.5
+    for longest in (0.1, 0.5, 0.6):
+        assert 0 < time_by_decorrelation(flow, longest=longest).time <= longest * (1 + 1e-12)
 
 
 @pytest.mark.parametrize(

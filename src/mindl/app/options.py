@@ -22,7 +22,11 @@ Output = Annotated[
     Path, typer.Option("-o", "--output", metavar="OUT", help="File to write; a folder for several inputs.")
 ]
 Model = Annotated[
-    str, typer.Option("--model", help="A name of docs/choosing.md, such as rof, charbonnier, harmonic_inpainting.")
+    str,
+    typer.Option(
+        "--model",
+        help="A name of docs/choosing.md: rof, charbonnier, harmonic_inpainting, eed_inpainting, ...",
+    ),
 ]
 Weight = Annotated[
     float | None,

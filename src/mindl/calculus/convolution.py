@@ -9,6 +9,9 @@ from mindl.calculus.boundary import Boundary, Reflecting
 from mindl.core.arrays import Image
 from mindl.core.errors import InputError
 
+WIDEST = 1000.0
+"""The largest standard deviation, in pixels; the kernel is cut off at four of them."""
+
 
 def correlate(wide: Image, weights: Sequence[Sequence[float]]) -> Image:
     """``sum_j weights[j] wide[x + j]`` at every pixel x whose window lies within the image.
@@ -27,9 +30,9 @@ def correlate(wide: Image, weights: Sequence[Sequence[float]]) -> Image:
 
 
 def check_sigma(sigma: float, call: str) -> None:
-    """See that a standard deviation is a finite number of at least 0."""
-    if not isinstance(sigma, float | int) or not 0 <= sigma < math.inf:
-        raise InputError(f"{call}={sigma}) must be at least 0 and finite.")
+    """See that a standard deviation is at least 0, and not beyond any image."""
+    if not isinstance(sigma, float | int) or not 0 <= sigma <= WIDEST:
+        raise InputError(f"{call}={sigma}) must be at least 0 and at most {WIDEST:g} pixels.")
 
 
 def gaussian_weights(sigma: float) -> list[float]:

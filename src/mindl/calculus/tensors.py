@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 
 from mindl.calculus.boundary import Reflecting
-from mindl.calculus.convolution import smoothed
+from mindl.calculus.convolution import check_sigma, smoothed
+from mindl.calculus.gradient import check_grid
 from mindl.calculus.safe import safe_sqrt
 from mindl.core.arrays import Image
 from mindl.core.errors import InputError
 
-MARGIN = 2
-"""Rounding, in units of it, by which a determinant may be negative."""
+MARGIN = 8
+"""Rounding of an entry, in units of it and of the trace: tensors are put together from parts of that size."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +39,10 @@ class TensorField:
     def radius(self) -> Tensor:
         """Half the difference of the eigenvalues, which are trace / 2 + radius and trace / 2 - radius."""
         half = (self.xx - self.yy) / 2
-        return safe_sqrt(half * half + self.xy * self.xy)
+        size = torch.maximum(half.abs(), self.xy.abs()).detach()
+        unit = torch.where(size > 0, size, 1)  # squares of small gradients' squares would vanish
+        a, b = half / unit, self.xy / unit
+        return unit * safe_sqrt(a * a + b * b)
 
     def check(self, call: str) -> TensorField:
         """The field itself, once its matrices are positive semidefinite.
@@ -46,12 +50,13 @@ class TensorField:
         Raises:
             InputError: some are not, up to rounding, or are not finite.
         """
-        product, square = self.xx * self.yy, self.xy * self.xy
-        slack = MARGIN * torch.finfo(self.xx.dtype).eps * (product.abs() + square)
-        legal = (self.xx >= 0) & (self.yy >= 0) & (square <= product + slack)
+        smallest = self.trace / 2 - self.radius
+        kind = torch.finfo(self.xx.dtype)
+        legal = smallest >= -MARGIN * (kind.eps * self.trace + kind.tiny)
+        legal = legal & torch.isfinite(self.trace + self.xy)
         broken = int((~legal).sum())
         if broken:
-            worst = float((self.trace / 2 - self.radius).nan_to_num(nan=-torch.inf).min())
+            worst = float(smallest.nan_to_num(nan=-torch.inf).min())
             raise InputError(
                 f"{call} needs positive semidefinite tensors, and {broken} are not: the smallest eigenvalue is "
                 f"{worst:.3g}."
@@ -112,6 +117,8 @@ def structure_tensor(image: Image, integration: float = 0.0, grid: float = 1.0) 
     >>> J.xx[0, 0, 1].tolist(), float(J.yy.max())
     ([0.0, 1.0, 1.0, 0.0], 0.0)
     """
+    check_sigma(integration, "structure_tensor(integration")
+    check_grid(grid, "structure_tensor")
     # Mirrored far enough, so that the smoothing sees the mirrored tensors: xy changes its sign there.
     margin = 1 + int(4 * integration) if integration > 0 else 0
     wide = Reflecting().extend(Reflecting().extend(image, margin, 2), margin, 3) if margin else image

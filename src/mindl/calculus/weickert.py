@@ -67,11 +67,13 @@ class Weickert(SmoothPenaliser):
         """x; infinite at 0."""
         c = per_image(self.contrast, squared_magnitude)
         ratio = squared_magnitude / c / c
-        inverse = 1 / torch.where(ratio > 0, ratio, 1)
+        # Where x is beyond 100, g is 1: inverting a ratio that is nearly 0 would overflow, in derivatives too.
+        steep = ratio > math.pow(self.threshold / 100, 1 / self.power)
+        inverse = 1 / torch.where(steep, ratio, 1)
         power = inverse  # by products: a power rounds differently in a batch
         for _ in range(self.power - 1):
             power = power * inverse
-        return torch.where(ratio > 0, self.threshold * power, torch.inf)
+        return torch.where(steep, self.threshold * power, torch.inf)
 
     def __call__(self, magnitude: Tensor) -> Tensor:
         """By the incomplete gamma function."""

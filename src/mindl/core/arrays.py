@@ -74,6 +74,15 @@ def check_weight(value: Weight, image: Tensor, call: str) -> Weight:
     return value
 
 
+def highest(values: float | Tensor) -> float:
+    """A number, or the largest of several, in full precision.
+
+    >>> highest(0.1), highest(torch.tensor([1.0, 2.0]))
+    (0.1, 2.0)
+    """
+    return float(values.detach().max()) if isinstance(values, Tensor) else float(values)
+
+
 @overload
 def per_image(values: Tensor, field: Tensor) -> Tensor: ...
 @overload

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from mindl.calculus.wide_stencil import WideStencil, infinity_average
 from mindl.core.arrays import Image, Mask
-from mindl.models.filling import Filling
+from mindl.models.filling import Filling, check_mask_given
 from mindl.models.flow import Flow
 
 
@@ -45,6 +45,7 @@ class InfinityHarmonic(Flow, Filling):
     radius: float = 3.7
 
     def __post_init__(self) -> None:
+        check_mask_given(self.mask, self.title)
         _ = self.known, self.stencil  # their checks are this model's
 
     @cached_property

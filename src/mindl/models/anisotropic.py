@@ -13,10 +13,10 @@ from mindl.calculus.convolution import check_sigma, smoothed
 from mindl.calculus.delta_stencil import DeltaStencil, DirectionalDifferences
 from mindl.calculus.penalisers import check_contrast
 from mindl.calculus.tensors import TensorField, structure_tensor
-from mindl.core.arrays import Image, Mask, Weight, check_image, check_weight, per_image
+from mindl.core.arrays import Image, Mask, Weight, check_weight, highest, per_image
 from mindl.core.errors import InputError
 from mindl.models.diffusion import check_penaliser
-from mindl.models.filling import Filling
+from mindl.models.filling import Filling, check_mask_given
 from mindl.models.flow import Quasilinear
 from mindl.models.views import LinearSystem
 from mindl.models.weighted import WeightedSystem
@@ -51,7 +51,7 @@ class EdgeEnhancing(TensorRule):
     @property
     def largest_eigenvalue(self) -> float:  # type: ignore[override]
         """The largest diffusivity."""
-        return float(torch.as_tensor(self.penaliser.largest_diffusivity).max())
+        return highest(self.penaliser.largest_diffusivity)
 
     def eigenvalues(self, across: Tensor, along: Tensor) -> tuple[Tensor, Tensor]:
         """g of both."""
@@ -71,7 +71,7 @@ class Isotropic(TensorRule):
     @property
     def largest_eigenvalue(self) -> float:  # type: ignore[override]
         """The largest diffusivity."""
-        return float(torch.as_tensor(self.penaliser.largest_diffusivity).max())
+        return highest(self.penaliser.largest_diffusivity)
 
     def eigenvalues(self, across: Tensor, along: Tensor) -> tuple[Tensor, Tensor]:
         """g of the sum, twice."""
@@ -154,8 +154,11 @@ class TensorDiffusion(Quasilinear, Filling):
     name: str
 
     def __post_init__(self) -> None:
-        if self.known is None:
-            check_image(self.data, f"{self.name}(data)")
+        _ = self.known  # its checks are this model's
+        if not isinstance(self.stencil, DeltaStencil):
+            raise InputError(f"{self.name}(stencil) needs a DeltaStencil, got {self.stencil!r}.")
+        if not isinstance(self.rule, TensorRule):
+            raise InputError(f"{self.name}(rule) needs a rule such as EdgeEnhancing(psi), got {self.rule!r}.")
         check_sigma(self.presmoothing, f"{self.name}(presmoothing")
         self.rule.check(self.data, self.name)
 
@@ -215,7 +218,7 @@ def edge_enhancing_diffusion(
     0.5
     """
     rule = EdgeEnhancing(PeronaMalik(8 / 255) if penaliser is None else penaliser)
-    stencil = stencil or DeltaStencil()
+    stencil = DeltaStencil() if stencil is None else stencil
     return TensorDiffusion(data, rule, presmoothing, stencil, None, "edge_enhancing_diffusion")
 
 
@@ -250,7 +253,7 @@ def coherence_enhancing_diffusion(
     0.0
     """
     rule = CoherenceEnhancing(contrast, integration, least)
-    stencil = stencil or DeltaStencil()
+    stencil = DeltaStencil() if stencil is None else stencil
     return TensorDiffusion(data, rule, presmoothing, stencil, None, "coherence_enhancing_diffusion")
 
 
@@ -292,4 +295,6 @@ def eed_inpainting(
     'stationary, not certified'
     """
     rule = EdgeEnhancing(Charbonnier(2 / 255) if penaliser is None else penaliser)
-    return TensorDiffusion(data, rule, presmoothing, stencil or DeltaStencil(0.25), mask, "eed_inpainting")
+    check_mask_given(mask, "eed_inpainting")
+    stencil = DeltaStencil(0.25) if stencil is None else stencil
+    return TensorDiffusion(data, rule, presmoothing, stencil, mask, "eed_inpainting")

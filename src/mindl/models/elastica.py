@@ -8,7 +8,7 @@ from mindl.calculus import Gradient
 from mindl.core.arrays import Image, Mask, PerImage
 from mindl.core.errors import InputError
 from mindl.core.reduce import total
-from mindl.models.filling import Filling
+from mindl.models.filling import Filling, check_mask_given
 from mindl.models.views import SmoothEnergy
 
 
@@ -46,6 +46,7 @@ class ElasticaInpainting(SmoothEnergy, Filling):
     smoothing: float = 0.02
 
     def __post_init__(self) -> None:
+        check_mask_given(self.mask, self.title)
         _ = self.known  # its checks are this model's
         for name, value, least in (
             ("length", self.length, True),

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from mindl.core.arrays import Image, Mask, PerImageFlag
+from torch import Tensor
+
+from mindl.core.arrays import Image, Mask, PerImageFlag, check_image
+from mindl.core.errors import MaskError
 from mindl.models.data_terms import KnownPixels
 from mindl.models.model import Model
 
@@ -30,7 +33,10 @@ class Filling(FromData):
     @cached_property
     def known(self) -> KnownPixels | None:
         """The known pixels, checked."""
-        return None if self.mask is None else KnownPixels(self.data, self.mask)
+        if self.mask is None or not isinstance(self.data, Tensor):
+            check_image(self.data, f"{self.title}(data)")
+            return None
+        return KnownPixels(self.data, self.mask)
 
     def only_free(self, values: Image) -> Image:
         """0 at known pixels."""
@@ -47,3 +53,13 @@ class Filling(FromData):
     def project(self, image: Image) -> Image:
         """The known pixels put back."""
         return image if self.known is None else self.known.project(image)
+
+
+def check_mask_given(mask: Mask | None, call: str) -> None:
+    """See that there is a mask at all.
+
+    Raises:
+        MaskError: none.
+    """
+    if mask is None:
+        raise MaskError(f"{call}(mask) needs the known pixels: true (or 1) = known; got None.")

@@ -27,7 +27,7 @@ from mindl.calculus import (
     SmoothPenaliser,
     TotalVariation,
 )
-from mindl.core.arrays import Dual, Image, PerImage, Weight, check_image, check_weight
+from mindl.core.arrays import Dual, Image, PerImage, Weight, check_image, check_weight, highest
 from mindl.core.reduce import total
 from mindl.models.data_terms import HalfSquared
 from mindl.models.filling import FromData
@@ -146,7 +146,7 @@ class SmoothGradientFlow(GradientFlow, Splittable):
 def chain_bound(data: Image, grid: float, largest: float | Tensor) -> float:
     """The step up to which no pixel gives away more than it has: h^2 / (2 d g_max), d the axes of the image."""
     axes = max((data.shape[2] > 1) + (data.shape[3] > 1), 1)
-    return grid**2 / (2 * axes * float(torch.as_tensor(largest).max()))
+    return grid**2 / (2 * axes * highest(largest))
 
 
 def linear_diffusion(data: Image, *, grid: float = 1.0) -> SmoothGradientFlow:
@@ -208,7 +208,8 @@ def huber_flow(
     r"""The regularised flow of the total variation, :math:`g = 1 / \max(c, |\nabla u|)`.
 
     As ``tv_flow`` where the gradient is larger than c, linear below; explicit steps are stable up to
-    c h^2 / 4. Arguments and errors as for ``charbonnier_flow``.
+    c h^2 / 4. (With a contrast for each image of a batch, all take the steps of the smallest.) Arguments and
+    errors as for ``charbonnier_flow``.
 
     Source: Andreu, Ballester, Caselles and Mazon, Differential Integral Equations 14 (2001) for the limit.
 

@@ -51,14 +51,14 @@ def error_after(
     old, new = before.double(), after.double()
     if dual is not None:
         return _through(flow, old, new, duration, error, dual.double())
-    bound = torch.full_like(error, torch.inf)
-    for end in (old, new):
-        slope = flow.slope(end)
-        bound = torch.minimum(bound, _through(flow, old, new, duration, error, slope))
-        defect = norm(new - old + duration * flow.operator.adjoint(slope))
-        if bool((defect <= NEGLIGIBLE * bound).all()):
-            break
-    return bound
+    slope = flow.slope(old)
+    bound = _through(flow, old, new, duration, error, slope)
+    defect = norm(new - old + duration * flow.operator.adjoint(slope))
+    enough = defect <= NEGLIGIBLE * bound  # for each image on its own: its mates may need the other end
+    if bool(enough.all()):
+        return bound
+    other = _through(flow, old, new, duration, error, flow.slope(new))
+    return torch.where(enough, bound, torch.minimum(bound, other))
 
 
 def _gap(flow: ConvexFlow, image: Image, p: Dual) -> PerImage:

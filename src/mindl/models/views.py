@@ -25,7 +25,7 @@ from torch import Tensor
 
 from mindl.calculus import Operator
 from mindl.calculus.operators import colours
-from mindl.core.arrays import Dual, Image, PerImage
+from mindl.core.arrays import Dual, Image, PerImage, highest
 from mindl.core.errors import InputError, NonFiniteError
 from mindl.models.flow import Flow
 from mindl.models.model import Model
@@ -103,7 +103,7 @@ class SmoothEnergy(Energy, Flow):
     def stable_step(self) -> float | None:
         """2 / lipschitz: where the energy is convex, no two solutions move apart up to there."""
         bound = self.lipschitz
-        return None if bound is None else 2 / float(torch.as_tensor(bound).detach().max())
+        return None if bound is None else 2 / highest(bound)
 
     @property
     def lipschitz(self) -> float | Tensor | None:

@@ -63,7 +63,7 @@ def time_by_discrepancy(
     flow, scheme = _prepared(model, solver)
     first = flow.start()
     level, source = noise_level(first, noise)
-    if not 0 < share < math.inf:
+    if not isinstance(share, float | int) or not 0 < share < math.inf:
         raise InputError(f"time_by_discrepancy(share={share}) must be above 0 and finite.")
     wanted = share * level**2 * first.numel()
 
@@ -125,7 +125,7 @@ def time_by_decorrelation(
     True
     """
     flow, scheme = _prepared(model, solver)
-    if longest is not None and not 0 < longest < math.inf:
+    if longest is not None and not (isinstance(longest, float | int) and 0 < longest < math.inf):
         raise InputError(f"time_by_decorrelation(longest={longest}) must be above 0 and finite.")
     first = flow.start()
     if not _squared(_centred(first)) > 0:
@@ -134,13 +134,17 @@ def time_by_decorrelation(
     moment, span = scheme.begin(view, Candidate(first)), scheme.span(view)
     best, least = moment, math.inf
     for _ in range(MOST_STEPS):
-        moment = scheme.over(view, moment, span)
+        moment = scheme.over(view, moment, span if longest is None else min(span, longest - moment.time))
         found = _correlation(first - moment.image, moment.image)
         if found < least:
             best, least = moment, found
-        ended = longest is not None and moment.time + span > longest * (1 + 1e-9)
+        ended = longest is not None and moment.time >= longest * (1 - 1e-9)
         if ended or moment.time > max(2 * best.time, 10 * span):
             break
+    if not math.isfinite(least):
+        raise InputError(
+            f"time_by_decorrelation: only the mean is left after a step of {span:g}; take shorter ones."
+        )
     why = (
         f"time {best.time:.4g} by decorrelation: what is removed and what is left have a correlation of "
         f"{least:.2g} there, and more before and after"
@@ -150,6 +154,8 @@ def time_by_decorrelation(
 
 def _prepared(model: Model, solver: Scheme[Any] | None) -> tuple[Flow, Scheme[Any]]:
     """The flow and a scheme with steps fine enough to stop in between."""
+    if not isinstance(model, Model):
+        raise InputError(f"A stopping time belongs to a filter such as tv_flow(data), got {type(model).__name__}.")
     flow = model.view(Flow)
     if solver is None:
         solver = choose_scheme(model, 0.1)[0] if not flow.stable_step else SCHEMES["explicit"]

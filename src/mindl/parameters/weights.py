@@ -247,7 +247,7 @@ def noise_level(data: Image, noise: float | None) -> tuple[float, str]:
     """The noise that was given, or an estimate; and which of both."""
     check_image(data, "the choice of a weight (data)")
     level = float(estimate_noise(data).mean()) if noise is None else noise
-    if not 0 < level < math.inf:
+    if not isinstance(level, float | int) or not 0 < level < math.inf:
         what = "is estimated as 0" if noise is None else f"is {noise}"
         raise InputError(f"A weight is chosen by the noise, which must be above 0 and finite; it {what}.")
     return level, "estimated" if noise is None else "given"

@@ -85,8 +85,8 @@ def go_on(
         raise InputError(f"minimise(model) needs a model such as rof(data, weight), got {type(model).__name__}.")
     if model.why_not(Energy) is not None:
         raise ViewError(
-            f"minimise(model) needs an energy, and {model.title} is a flow without one: steady_state(model) finds "
-            "where it comes to rest, evolve(model, solver, time) where it is at a time."
+            f"minimise(model) needs an energy with a minimiser to find, and {model.title} is a flow: evolve("
+            "model, solver, time) follows it to a time, steady_state(model) to its rest."
         )
     if not isinstance(stop, Stop | None):
         raise InputError(f"minimise(stop) needs a Stop, such as Stop(1e-4), got {stop!r}.")
@@ -106,7 +106,7 @@ def go_on(
         run = iterate(view, solver, first, stop=stop, watch=watch, in_place=in_place, first_scale=scale)
     unknown = differentiate.attach(smooth, run.image)
     with torch.no_grad():
-        certificate = _final_certificate(model, view, run)
+        certificate = final_certificate(model, view, run)
     return solution_of(model, solver, stop, run, unknown, certificate, why)
 
 
@@ -202,7 +202,7 @@ def start_of(model: Model, start: Image | Candidate | None, call: str = "minimis
     return Candidate(model.lift(candidate.image), candidate.dual)
 
 
-def _final_certificate(model: Model, view: Energy, run: Run) -> Certificate:
+def final_certificate(model: Model, view: Energy, run: Run) -> Certificate:
     """The proof that goes with the solution, as strong as the view allows, or else the model."""
     image = run.image.detach()
     unproved = isinstance(view, SmoothEnergy) and not isinstance(view, LinearSystem) and not view.modulus

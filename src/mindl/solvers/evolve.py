@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mindl.core.arrays import GREY_LEVELS, Image, check_image
+from mindl.core.arrays import GREY_LEVELS, Image
 from mindl.core.errors import InputError
 from mindl.core.reduce import norm
 from mindl.models.certificate import Certificate
@@ -20,6 +20,7 @@ from mindl.models.model import Model
 from mindl.models.time_steps import proved
 from mindl.solvers.aos import AOS
 from mindl.solvers.choosing import check_accepts
+from mindl.solvers.entry import start_of
 from mindl.solvers.explicit import Explicit
 from mindl.solvers.fed import FED
 from mindl.solvers.fsi import FSI
@@ -41,8 +42,11 @@ SCHEMES: dict[str, Scheme[Any]] = {
 """The schemes by name, as they are when nothing is said of their parameters."""
 
 
-FEW = 1000
-"""Explicit steps up to which a better proof is worth more than a larger step."""
+FEW = 200
+"""Explicit steps up to which accuracy is worth more than speed."""
+
+PROVABLE = 1000
+"""The same where the steps are proved."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +132,10 @@ def evolve(
     """
     if not isinstance(model, Model):
         raise InputError(f"evolve(model) needs a flow such as tv_flow(data), got {type(model).__name__}.")
+    if isinstance(solver, float | int):
+        raise InputError(f"evolve(model, solver, time): the second argument is a scheme; say time={solver}.")
+    if watch is not None and not callable(watch):
+        raise InputError(f"evolve(watch) is called with time and image; got {watch!r}.")
     if not isinstance(time, float | int) or not 0 <= time < math.inf:
         raise InputError(f"evolve(model, solver, time={time}) needs a time of at least 0, and finite.")
     why = ""
@@ -140,7 +148,7 @@ def evolve(
         )
     check_accepts(solver, model, SCHEMES)
     view: Any = model.view(solver.accepts)
-    first = _start(model, start)
+    first = start_of(model, start, "evolve").image
     _check_accuracy(accuracy, view)
     look = watch or (lambda time, image: None)
     begun = clock.perf_counter()
@@ -148,7 +156,7 @@ def evolve(
         if accuracy is None:
             run = march(view, solver, first, float(time), look)
         else:
-            run = march_accurately(view, solver, first, float(time), accuracy, look)
+            run = march_accurately(view, solver, first, float(time), accuracy, watch)
         travelled = norm(run.image.double() - first)
         certificate = proved(run.image, travelled, run.error, rigorous=isinstance(view, ConvexFlow))
     return Evolution(
@@ -173,11 +181,15 @@ def choose_scheme(model: Model, time: float = 1.0) -> tuple[Scheme[Any], str]:
         if stable == 0:
             why = f"the rate of {model.title} jumps, so no explicit step is stable"
             return ImplicitEuler(step_size=max(time, 1e-30) / 10), why
-        if stable is not None and time <= FEW * stable:
+        if stable is not None and time <= PROVABLE * stable:
             return Explicit(), f"{model.title} is convex, and explicit steps have the sharpest proof"
     if model.why_not(Quasilinear) is None:
-        return FED(), f"{model.title} has a symmetric matrix, and cycles of explicit steps go far"
-    return Explicit(), f"{model.title} offers its rate and nothing more"
+        stable = model.view(Quasilinear).stable_step
+        if stable is None:
+            return SemiImplicit(), f"{model.title} has a symmetric matrix, and no step is known to be stable"
+        if time > FEW * stable:
+            return FED(5), f"{model.title} has a symmetric matrix, and short cycles of explicit steps go far"
+    return Explicit(), f"{model.title} offers its rate, and the time is short"
 
 
 def _check_accuracy(accuracy: float | None, view: Flow) -> None:
@@ -190,11 +202,3 @@ def _check_accuracy(accuracy: float | None, view: Flow) -> None:
             f"evolve(accuracy={accuracy:g}) can be promised of convex flows only, such as charbonnier_flow; of "
             f"{view.title} no error of the time steps is proved."
         )
-
-
-def _start(model: Model, start: Image | None) -> Image:
-    """The image at time 0, checked."""
-    if start is None:
-        return model.lift(model.start())
-    check_image(start, "evolve(start)")
-    return model.lift(start)

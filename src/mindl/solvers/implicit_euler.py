@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mindl.core.errors import InputError
 from mindl.models.flow import ConvexFlow
 from mindl.solvers.entry import minimise
-from mindl.solvers.scheme import Moment, Scheme, check_step_size
+from mindl.solvers.scheme import Moment, Scheme, check_share, check_step_size
 from mindl.solvers.stop import FINEST, Stop
 
 
@@ -45,11 +45,9 @@ class ImplicitEuler(Scheme[ConvexFlow]):
 
     def __post_init__(self) -> None:
         check_step_size(self, self.step_size)
-        if not 0 < self.tolerance < 1 or self.steps < 1:
-            raise InputError(
-                f"ImplicitEuler(tolerance={self.tolerance}, steps={self.steps}) needs a tolerance between 0 and 1 "
-                "and at least one step."
-            )
+        check_share(self, self.tolerance)
+        if not isinstance(self.steps, int) or self.steps < 1:
+            raise InputError(f"ImplicitEuler(steps={self.steps}) must be a whole number of at least 1.")
 
     @property
     def heavy(self) -> bool:

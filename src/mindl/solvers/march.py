@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch import Tensor
 
 from mindl.core.arrays import GREY_LEVELS, Image, PerImage
 from mindl.core.errors import InputError, NonFiniteError
@@ -54,7 +54,7 @@ def covering(view: Flow, scheme: Scheme[Any], time: float) -> tuple[int, float]:
             f"{scheme!r} covers {span:g} with a step of {view.title}: the time {time:g} would take more than "
             f"{MOST_STEPS} of them."
         )
-    steps = math.ceil(time / span - 1e-9) if time else 0
+    steps = max(math.ceil(time / span - 1e-9), 1) if time else 0
     return steps, time / max(steps, 1)
 
 
@@ -79,7 +79,7 @@ def march(view: Flow, scheme: Scheme[Any], first: Image, time: float, watch: Wat
 
 
 def march_accurately(
-    view: ConvexFlow, scheme: Scheme[Any], first: Image, time: float, accuracy: float, watch: Watcher
+    view: ConvexFlow, scheme: Scheme[Any], first: Image, time: float, accuracy: float, watch: Watcher | None
 ) -> March:
     r"""Steps that keep the proved error below ``accuracy`` grey levels rms, those of each image on their own.
 
@@ -91,53 +91,47 @@ def march_accurately(
         InputError: the accuracy is out of reach for the type of the image, or for the tolerance of the scheme.
     """
     goal = accuracy / GREY_LEVELS * math.sqrt(first[0].numel())
-    marches = [_one(view.only(b), scheme, first[b : b + 1], time, goal, accuracy) for b in range(first.shape[0])]
-    for each in marches:
-        for t, image in zip(each.times, each.images, strict=True):
-            watch(t, image)
+    marches = []
+    for b in range(first.shape[0]):
+        marches.append(_one(view.only(b), scheme, first[b : b + 1], time, goal, accuracy, keep=watch is not None))
+        for t, image in marches[-1].seen:
+            cast(Watcher, watch)(t, image)
+        marches[-1].seen.clear()
     longest = max(marches, key=lambda each: each.steps)
     return March(
         torch.cat([each.image for each in marches]),
-        torch.cat([each.error for each in marches]),
+        torch.tensor([each.errors[-1] for each in marches], dtype=torch.float64, device=first.device),
         longest.times,
-        [torch.stack([each.error_at(t) for each in marches]) for t in longest.times],
+        [torch.tensor([each.error_at(t) for each in marches], dtype=torch.float64) for t in longest.times],
         max(each.work for each in marches),
     )
 
 
 @dataclass(frozen=True, eq=False)
 class _Single:
-    """The march of one image."""
+    """The march of one image; ``seen`` holds its images for a watcher, if there is one."""
 
+    image: Image
     times: list[float]
-    images: list[Image]
     errors: list[float]
+    seen: list[tuple[float, Image]]
     work: int
 
     @property
     def steps(self) -> int:
         return len(self.times) - 1
 
-    @property
-    def image(self) -> Image:
-        return self.images[-1]
-
-    @property
-    def error(self) -> Tensor:
-        return torch.tensor(self.errors[-1:], dtype=torch.float64)
-
-    def error_at(self, time: float) -> Tensor:
+    def error_at(self, time: float) -> float:
         """The bound at the end of the step in which a time lies."""
-        k = next(i for i, t in enumerate(self.times) if t >= time)
-        return torch.tensor(self.errors[k], dtype=torch.float64)
+        return self.errors[bisect_left(self.times, time)]
 
 
 def _one(
-    view: ConvexFlow, scheme: Scheme[Any], first: Image, time: float, goal: float, accuracy: float
+    view: ConvexFlow, scheme: Scheme[Any], first: Image, time: float, goal: float, accuracy: float, *, keep: bool
 ) -> _Single:
     share = goal * goal / 64
     for _ in range(ATTEMPTS):
-        found, steps = _controlled(view, scheme, first, time, share, goal)
+        found, steps = _controlled(view, scheme, first, time, share, goal, keep=keep)
         if found is not None:
             return found
         if share == 0 or not math.isfinite(steps):
@@ -151,12 +145,13 @@ def _one(
 
 
 def _controlled(
-    view: ConvexFlow, scheme: Scheme[Any], first: Image, time: float, share: float, goal: float
+    view: ConvexFlow, scheme: Scheme[Any], first: Image, time: float, share: float, goal: float, *, keep: bool
 ) -> tuple[_Single | None, float]:
     """One attempt; None, and a guess of its steps, once the goal is missed; infinite: no length helps."""
     span, moment = scheme.span(view), scheme.begin(view, Candidate(first))
     error = torch.zeros(1, dtype=torch.float64, device=first.device)
-    times, images, errors = [0.0], [moment.image], [0.0]
+    times, errors = [0.0], [0.0]
+    seen = [(0.0, moment.image)] if keep else []
     length, refused = min(span, time), math.inf
     while moment.time < time:
         left = time - moment.time
@@ -177,10 +172,11 @@ def _controlled(
         refused = math.inf
         moment, error = replace(following, time=time if last else moment.time + length), further
         times.append(moment.time)
-        images.append(moment.image)
+        if keep:
+            seen.append((moment.time, moment.image))
         errors.append(float(error))
         length = min(length * min(max(ratio, 0.5), 2.0), span)
-    return _Single(times, images, errors, moment.work), float(len(times))
+    return _Single(moment.image, times, errors, seen, moment.work), float(len(times))
 
 
 def _finite(view: Flow, scheme: Scheme[Any], moment: Moment, duration: float) -> Moment:

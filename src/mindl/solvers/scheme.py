@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from mindl.core.arrays import Dual, Image
 from mindl.core.errors import InputError
 from mindl.models.candidate import Candidate
-from mindl.models.flow import Flow
+from mindl.models.flow import Flow, Quasilinear
 from mindl.solvers.solver import Solver
 
 FlowView = TypeVar("FlowView", bound=Flow)
@@ -72,6 +72,12 @@ def check_step_size(scheme: object, step_size: Any, *, optional: bool = False) -
         raise InputError(f"{type(scheme).__name__}(step_size={step_size}) must be above 0 and finite.")
 
 
+def check_share(scheme: object, tolerance: Any) -> None:
+    """See that a tolerance lies between 0 and 1."""
+    if not isinstance(tolerance, float | int) or not 0 < tolerance < 1:
+        raise InputError(f"{type(scheme).__name__}(tolerance={tolerance}) must lie between 0 and 1.")
+
+
 def bounded_step(scheme: object, step_size: float | None, view: Flow) -> float:
     """The step size that was asked for, or the largest stable one.
 
@@ -86,12 +92,13 @@ def bounded_step(scheme: object, step_size: float | None, view: Flow) -> float:
     if step_size is None:
         if bound is None:
             raise InputError(
-                f"{view.title} does not say which steps are stable (Flow.stable_step): give {name}(step_size=...)."
+                f"{view.title} does not say which steps are stable (Flow.stable_step), and {name} needs to know: "
+                "Explicit(step_size=...) takes one of yours."
             )
         return bound
-    if bound is not None and step_size > bound * (1 + 1e-12):
+    if bound is not None and step_size > bound * (1 + 1e-9):
+        cure = " SemiImplicit() has none." if isinstance(view, Quasilinear) else ""
         raise InputError(
-            f"{name}(step_size={step_size:g}) is unstable: for {view.title} the bound is {bound:g}. "
-            "Semi-implicit and additive operator splitting have none."
+            f"{name}(step_size={step_size:.9g}) is unstable: for {view.title} the bound is {bound:.9g}.{cure}"
         )
     return step_size

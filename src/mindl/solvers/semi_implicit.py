@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from mindl.core.arrays import Image
-from mindl.core.errors import InputError
 from mindl.models.flow import Quasilinear
 from mindl.models.views import LinearSystem
 from mindl.solvers.choosing import MILD
 from mindl.solvers.correction import Correction, Counted, solve
-from mindl.solvers.scheme import Moment, Scheme, check_step_size
+from mindl.solvers.scheme import Moment, Scheme, check_share, check_step_size
 
 
 @dataclass(frozen=True)
@@ -21,7 +20,7 @@ class SemiImplicit(Scheme[Quasilinear]):
 
     The matrix is that of the step before, so every step is a linear system; conjugate gradients solve it, with
     multigrid where it is ill-conditioned. Where A is an M-matrix (isotropic diffusion) the range is kept. Of first
-    order in tau.
+    order in tau. Means are kept up to the tolerance, and a step has no derivative by autograd.
 
     Args:
         step_size: tau.
@@ -47,8 +46,7 @@ class SemiImplicit(Scheme[Quasilinear]):
 
     def __post_init__(self) -> None:
         check_step_size(self, self.step_size)
-        if not 0 < self.tolerance < 1:
-            raise InputError(f"SemiImplicit(tolerance={self.tolerance}) must lie between 0 and 1.")
+        check_share(self, self.tolerance)
 
     @property
     def heavy(self) -> bool:
