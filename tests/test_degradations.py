@@ -187,9 +187,7 @@ def test_noise_can_be_differentiated(noise: Noise, slope: float | None) -> None:
 @pytest.mark.parametrize("value", [-0.1, math.nan, math.inf])
 @pytest.mark.parametrize("noise", [GaussianNoise, MultiplicativeNoise])
 def test_deviations_are_checked(noise: type[Noise], value: float) -> None:
-    with pytest.raises(
-        InputError, match=rf"{noise.__name__}\(sigma={value}\) must be at least 0 and finite"
-    ):
+    with pytest.raises(InputError, match=rf"{noise.__name__}\(sigma={value}\) must be at least 0 and finite"):
         noise(value)  # type: ignore[call-arg]
 
 

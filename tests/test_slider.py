@@ -172,3 +172,10 @@ def test_what_is_no_picture_is_refused() -> None:
         before_after(torch.zeros(1, 2, 3, 4), ramp())
     with pytest.raises(InputError):
         before_after(ramp() * float("nan"), ramp())
+
+
+def test_an_evolution_is_a_picture_too() -> None:
+    photo = md.images.disc(8, 8, 3)
+    after = md.evolve(md.models.linear_diffusion(photo), time=1.0)
+    assert before_after(photo, after)._repr_html_() == before_after(photo, after.image)._repr_html_()
+    assert len(md.show(photo, after).axes) == 2

@@ -17,6 +17,7 @@ from mindl.core.arrays import GREY_LEVELS, Image
 from mindl.core.errors import InputError
 from mindl.core.files import write_whole
 from mindl.images.io import Array, PathLike, as_tensor, to_numpy
+from mindl.solvers.evolve import Evolution
 from mindl.solvers.solution import Solution
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Panel:
     is_map: bool = False
 
 
-def show(*pictures: Image | Array | PathLike | Solution, titles: Sequence[str] = ()) -> Figure:
+def show(*pictures: Image | Array | PathLike | Solution | Evolution, titles: Sequence[str] = ()) -> Figure:
     """Draw images side by side, on the screen where there is one; returns the figure.
 
     Args:
@@ -55,7 +56,7 @@ def show(*pictures: Image | Array | PathLike | Solution, titles: Sequence[str] =
 
     panels: list[Panel] = []
     for index, picture in enumerate(pictures):
-        image = picture.image if isinstance(picture, Solution) else as_tensor(picture)
+        image = picture.image if isinstance(picture, Solution | Evolution) else as_tensor(picture)
         title = titles[index] if index < len(titles) else ""
         panels += [Panel(image[b : b + 1], title) for b in range(image.shape[0])]
     if not panels:

@@ -14,6 +14,7 @@ from mindl.core.errors import InputError
 from mindl.core.files import write_whole
 from mindl.images.io import Array, PathLike, as_tensor, to_numpy
 from mindl.images.io import write as write_picture
+from mindl.solvers.evolve import Evolution
 from mindl.solvers.solution import Solution
 
 USUAL_WIDTH = 480
@@ -93,8 +94,8 @@ class BeforeAfter:
 
 
 def before_after(
-    before: Image | Array | PathLike | Solution,
-    after: Image | Array | PathLike | Solution,
+    before: Image | Array | PathLike | Solution | Evolution,
+    after: Image | Array | PathLike | Solution | Evolution,
     *,
     labels: tuple[str, str] = ("before", "after"),
     width: int | None = None,
@@ -135,8 +136,8 @@ def before_after(
     return BeforeAfter(first, second, (str(labels[0]), str(labels[1])), int(width))
 
 
-def _picture(value: Image | Array | PathLike | Solution, name: str) -> Image:
-    image = value.image if isinstance(value, Solution) else as_tensor(value)
+def _picture(value: Image | Array | PathLike | Solution | Evolution, name: str) -> Image:
+    image = value.image if isinstance(value, Solution | Evolution) else as_tensor(value)
     if image.ndim == 4 and image.shape[0] != 1:
         raise InputError(
             f"before_after({name}) shows one image, got a batch of {image.shape[0]}: pick one, as in image[:1]."

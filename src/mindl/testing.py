@@ -15,7 +15,8 @@ from mindl.calculus import Operator
 from mindl.core.arrays import Image
 from mindl.core.reduce import inner, norm
 from mindl.models.candidate import Candidate
-from mindl.models.flow import ConvexFlow, Flow, Quasilinear, Splittable
+from mindl.models.flow import Flow
+from mindl.models.flow_views import ConvexFlow, Quasilinear, Splittable
 from mindl.models.model import Model
 from mindl.models.views import Energy, LinearSystem, SaddlePoint
 from mindl.neural import NeuralSolver

@@ -37,7 +37,8 @@ from mindl.models.denoising import (
 )
 from mindl.models.diffusion import NonlinearDiffusion, nonlinear_diffusion
 from mindl.models.elastica import ElasticaInpainting, elastica_inpainting
-from mindl.models.flow import ConvexFlow, Flow, Quasilinear, Splittable
+from mindl.models.flow import Flow
+from mindl.models.flow_views import ConvexFlow, Quasilinear, Splittable
 from mindl.models.gradient_flow import (
     GradientFlow,
     SmoothGradientFlow,

@@ -17,7 +17,7 @@ from mindl.core.arrays import Image, Mask, Weight, check_weight, highest, per_im
 from mindl.core.errors import InputError
 from mindl.models.diffusion import check_penaliser
 from mindl.models.filling import Filling, check_mask_given
-from mindl.models.flow import Quasilinear
+from mindl.models.flow_views import Quasilinear
 from mindl.models.views import LinearSystem
 from mindl.models.weighted import WeightedSystem
 

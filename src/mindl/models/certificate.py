@@ -128,6 +128,8 @@ class Certificate:
         text = f"{self.kind} {worst:.2g} of its scale"
         if self.informative:
             return f"{text}, {_grey(self.rms)} grey levels rms and {_grey(self.maximum)} at most"
+        if not self.rigorous:
+            return f"{text}, nothing is proved of the distance"
         return f"{text}, the proved distance is uninformative"
 
 

@@ -13,7 +13,7 @@ from mindl.calculus.gradient import check_grid
 from mindl.core.arrays import Image, check_image, check_weight
 from mindl.core.errors import InputError
 from mindl.models.filling import FromData
-from mindl.models.flow import Splittable
+from mindl.models.flow_views import Splittable
 from mindl.models.gradient_flow import chain_bound
 from mindl.models.views import LinearSystem
 from mindl.models.weighted import WeightedSystem

@@ -31,7 +31,7 @@ from mindl.core.arrays import Dual, Image, PerImage, Weight, check_image, check_
 from mindl.core.reduce import total
 from mindl.models.data_terms import HalfSquared
 from mindl.models.filling import FromData
-from mindl.models.flow import ConvexFlow, Splittable
+from mindl.models.flow_views import ConvexFlow, Splittable
 from mindl.models.variational import Variational
 from mindl.models.views import Energy, LinearSystem
 from mindl.models.weighted import WeightedSystem

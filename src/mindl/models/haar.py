@@ -12,7 +12,7 @@ from mindl.calculus.haar import haar_coefficients
 from mindl.core.arrays import Image
 from mindl.models.anisotropic import Isotropic, TensorDiffusion
 from mindl.models.filling import FromData
-from mindl.models.flow import Quasilinear
+from mindl.models.flow_views import Quasilinear
 from mindl.models.views import LinearSystem
 
 

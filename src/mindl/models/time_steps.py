@@ -30,7 +30,7 @@ import torch
 from mindl.core.arrays import GREY_LEVELS, Dual, Image, PerImage
 from mindl.core.reduce import norm, total
 from mindl.models.certificate import EPSILON, Certificate
-from mindl.models.flow import ConvexFlow
+from mindl.models.flow_views import ConvexFlow
 
 NEGLIGIBLE = 1e-3
 """Where the defect's share is below this, the first witness is good enough."""

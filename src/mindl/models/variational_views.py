@@ -26,7 +26,7 @@ from mindl.calculus import (
 from mindl.core.arrays import Dual, Image, PerImage, PerImageFlag, per_image
 from mindl.core.reduce import largest, total
 from mindl.models.data_terms import Boxed, DataTerm, HalfSquared, KnownPixels
-from mindl.models.flow import Quasilinear
+from mindl.models.flow_views import Quasilinear
 from mindl.models.model import Model
 from mindl.models.views import (
     Energy,

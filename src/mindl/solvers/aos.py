@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mindl.calculus.tridiagonal import solve_chain
-from mindl.models.flow import Splittable
+from mindl.models.flow_views import Splittable
 from mindl.solvers.scheme import Moment, Scheme, check_step_size
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mindl.core.arrays import Image
 from mindl.core.errors import InputError
-from mindl.models.flow import Quasilinear
+from mindl.models.flow_views import Quasilinear
 from mindl.models.views import LinearSystem
 from mindl.solvers.scheme import Moment, Scheme, bounded_step
 

@@ -15,7 +15,8 @@ from mindl.core.arrays import GREY_LEVELS, Image
 from mindl.core.errors import InputError
 from mindl.core.reduce import norm
 from mindl.models.certificate import Certificate
-from mindl.models.flow import ConvexFlow, Flow, Quasilinear
+from mindl.models.flow import Flow
+from mindl.models.flow_views import ConvexFlow, Quasilinear
 from mindl.models.model import Model
 from mindl.models.time_steps import proved
 from mindl.solvers.aos import AOS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mindl.core.errors import InputError
-from mindl.models.flow import ConvexFlow
+from mindl.models.flow_views import ConvexFlow
 from mindl.solvers.entry import minimise
 from mindl.solvers.scheme import Moment, Scheme, check_share, check_step_size
 from mindl.solvers.stop import FINEST, Stop

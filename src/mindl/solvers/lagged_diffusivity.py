@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mindl.core.arrays import Image
 from mindl.core.errors import InputError
 from mindl.models.candidate import Candidate
-from mindl.models.flow import Quasilinear
+from mindl.models.flow_views import Quasilinear
 from mindl.solvers.correction import Correction, Counted, solve
 from mindl.solvers.solver import Solver
 

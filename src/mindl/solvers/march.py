@@ -13,7 +13,8 @@ import torch
 from mindl.core.arrays import GREY_LEVELS, Image, PerImage
 from mindl.core.errors import InputError, NonFiniteError
 from mindl.models.candidate import Candidate
-from mindl.models.flow import ConvexFlow, Flow
+from mindl.models.flow import Flow
+from mindl.models.flow_views import ConvexFlow
 from mindl.models.time_steps import error_after
 from mindl.solvers.scheme import Moment, Scheme
 

@@ -9,7 +9,8 @@ from typing import Any, Generic, TypeVar
 from mindl.core.arrays import Dual, Image
 from mindl.core.errors import InputError
 from mindl.models.candidate import Candidate
-from mindl.models.flow import Flow, Quasilinear
+from mindl.models.flow import Flow
+from mindl.models.flow_views import Quasilinear
 from mindl.solvers.solver import Solver
 
 FlowView = TypeVar("FlowView", bound=Flow)

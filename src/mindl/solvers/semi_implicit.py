@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from mindl.core.arrays import Image
-from mindl.models.flow import Quasilinear
+from mindl.models.flow_views import Quasilinear
 from mindl.models.views import LinearSystem
 from mindl.solvers.choosing import MILD
 from mindl.solvers.correction import Correction, Counted, solve

@@ -10,7 +10,8 @@ from mindl.core.arrays import Image, PerImage
 from mindl.core.errors import InputError
 from mindl.models.candidate import Candidate
 from mindl.models.certificate import verify, with_scale
-from mindl.models.flow import Flow, Quasilinear
+from mindl.models.flow import Flow
+from mindl.models.flow_views import Quasilinear
 from mindl.models.model import Model
 from mindl.models.views import Energy
 from mindl.solvers.choosing import SOLVERS, check_accepts
