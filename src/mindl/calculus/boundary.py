@@ -106,6 +106,12 @@ class Vanishing(Boundary):
         return torch.cat([image, zero, -image.flip(dim), zero], dim)
 
 
+def mirrored(image: Tensor, margin: int) -> Tensor:
+    """An image (batch, channel, height, width) with ``margin`` pixels of its mirror image around it."""
+    around = Reflecting()
+    return around.extend(around.extend(image, margin, 2), margin, 3)
+
+
 def solve_screened(image: Tensor, boundary: Boundary, zeroth: float, second: float, power: int = 1) -> Tensor:
     r"""The solution of :math:`(a + b(-\Delta)^m) v = u` with grid size 1, by the fast Fourier transform.
 

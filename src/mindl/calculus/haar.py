@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from mindl.calculus.boundary import Reflecting
+from mindl.calculus.boundary import mirrored
 from mindl.core.arrays import Image
 
 
@@ -20,7 +20,7 @@ def haar_coefficients(image: Image) -> tuple[Tensor, Tensor, Tensor]:
     >>> float(x[0, 0, 1, 1]), float(y[0, 0, 1, 1]), float(xy[0, 0, 1, 1])
     (2.5, 4.5, 1.5)
     """
-    wide = Reflecting().extend(Reflecting().extend(image, 1, 2), 1, 3)
+    wide = mirrored(image, 1)
     x, y = wide[..., 1:] - wide[..., :-1], wide[..., 1:, :] - wide[..., :-1, :]
     checkerboard = x[..., 1:, :] - x[..., :-1, :]
     return (x[..., 1:, :] + x[..., :-1, :]) / 2, (y[..., 1:] + y[..., :-1]) / 2, checkerboard / 2
@@ -36,7 +36,7 @@ def haar_synthesis(image: Image, x: Tensor, y: Tensor, xy: Tensor) -> Image:
     >>> torch.allclose(haar_synthesis(u, *haar_coefficients(u)), u)
     True
     """
-    wide = Reflecting().extend(Reflecting().extend(image, 1, 2), 1, 3)
+    wide = mirrored(image, 1)
     pairs = wide[..., 1:] + wide[..., :-1]
     mean = (pairs[..., 1:, :] + pairs[..., :-1, :]) / 2
     corner = (

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mindl.calculus.boundary import Reflecting
+from mindl.calculus.boundary import mirrored
 from mindl.calculus.convolution import check_sigma, smoothed
 from mindl.calculus.gradient import check_grid
 from mindl.calculus.safe import safe_sqrt
 from mindl.core.arrays import Image
 from mindl.core.errors import InputError
+from mindl.core.reduce import over_channels
 
 MARGIN = 8
 """Rounding of an entry, in units of it and of the trace: tensors are put together from parts of that size."""
@@ -90,7 +91,7 @@ def cell_gradient(image: Image, grid: float = 1.0) -> tuple[Tensor, Tensor]:
     >>> x[0, 0, 1].tolist()
     [0.0, 1.0, 1.0, 0.0]
     """
-    wide = Reflecting().extend(Reflecting().extend(image, 1, 2), 1, 3)
+    wide = mirrored(image, 1)
     x, y = wide[..., 1:] - wide[..., :-1], wide[..., 1:, :] - wide[..., :-1, :]
     half = 0.5 / grid
     return (x[..., 1:, :] + x[..., :-1, :]) * half, (y[..., 1:] + y[..., :-1]) * half
@@ -121,18 +122,10 @@ def structure_tensor(image: Image, integration: float = 0.0, grid: float = 1.0) 
     check_grid(grid, "structure_tensor")
     # Mirrored far enough, so that the smoothing sees the mirrored tensors: xy changes its sign there.
     margin = 1 + int(4 * integration) if integration > 0 else 0
-    wide = Reflecting().extend(Reflecting().extend(image, margin, 2), margin, 3) if margin else image
+    wide = mirrored(image, margin) if margin else image
     x, y = cell_gradient(wide, grid)
-    entries = [_sum_channels(product) for product in (x * x, x * y, y * y)]
+    entries = [over_channels(product) for product in (x * x, x * y, y * y)]
     if integration > 0:
         inner = slice(margin, -margin)
         entries = [smoothed(entry, integration)[..., inner, inner] for entry in entries]
     return TensorField(*entries)
-
-
-def _sum_channels(values: Tensor) -> Tensor:
-    """Channel after channel: a library's sum may change its order."""
-    total = values[:, :1]
-    for c in range(1, values.shape[1]):
-        total = total + values[:, c : c + 1]
-    return total

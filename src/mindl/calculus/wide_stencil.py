@@ -10,7 +10,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from mindl.calculus.boundary import Reflecting
+from mindl.calculus.boundary import mirrored
 from mindl.core.arrays import Image
 from mindl.core.errors import InputError
 
@@ -61,7 +61,7 @@ class WideStencil:
     def neighbours(self, image: Image) -> list[Tensor]:
         """The values of each neighbour at all pixels; the image is mirrored at its border."""
         height, width = image.shape[2:]
-        wide = Reflecting().extend(Reflecting().extend(image, self.reach, 2), self.reach, 3)
+        wide = mirrored(image, self.reach)
         return [
             wide[..., self.reach + y : self.reach + y + height, self.reach + x : self.reach + x + width]
             for y, x in self.offsets

@@ -42,6 +42,18 @@ def inner(left: Tensor, right: Tensor) -> PerImage:
     return _fold(torch.cat([_fold(part(a).double() * part(b)) for part in _parts(a.shape[1])], dim=1))
 
 
+def over_channels(values: Tensor) -> Tensor:
+    """Sum over the channels, one after the other: (batch, 1, ...), in the values' own type.
+
+    >>> over_channels(torch.ones(1, 3, 1, 2)).flatten().tolist()
+    [3.0, 3.0]
+    """
+    summed = values[:, :1]
+    for c in range(1, values.shape[1]):
+        summed = summed + values[:, c : c + 1]
+    return summed
+
+
 def norm(values: Tensor) -> PerImage:
     """Euclidean norm of each image, in float64.
 

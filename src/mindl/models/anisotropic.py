@@ -39,12 +39,8 @@ class TensorRule(ABC):
 
 
 @dataclass(frozen=True, eq=False)
-class EdgeEnhancing(TensorRule):
-    r"""D = g(J): both eigenvalues of the structure tensor go through the diffusivity.
-
-    Of a grey image :math:`J = \nabla u_\sigma \nabla u_\sigma^T`: across an edge the diffusivity is
-    :math:`g(|\nabla u_\sigma|^2)`, along it 1.
-    """
+class ByDiffusivity(TensorRule):
+    """Rules whose eigenvalues are diffusivities of a penaliser."""
 
     penaliser: SmoothPenaliser
 
@@ -52,10 +48,6 @@ class EdgeEnhancing(TensorRule):
     def largest_eigenvalue(self) -> float:  # type: ignore[override]
         """The largest diffusivity."""
         return highest(self.penaliser.largest_diffusivity)
-
-    def eigenvalues(self, across: Tensor, along: Tensor) -> tuple[Tensor, Tensor]:
-        """g of both."""
-        return self.penaliser.diffusivity(across), self.penaliser.diffusivity(along)
 
     def check(self, data: Image, call: str) -> None:
         """A diffusivity, and a contrast for each image."""
@@ -63,24 +55,26 @@ class EdgeEnhancing(TensorRule):
 
 
 @dataclass(frozen=True, eq=False)
-class Isotropic(TensorRule):
+class EdgeEnhancing(ByDiffusivity):
+    r"""D = g(J): both eigenvalues of the structure tensor go through the diffusivity.
+
+    Of a grey image :math:`J = \nabla u_\sigma \nabla u_\sigma^T`: across an edge the diffusivity is
+    :math:`g(|\nabla u_\sigma|^2)`, along it 1.
+    """
+
+    def eigenvalues(self, across: Tensor, along: Tensor) -> tuple[Tensor, Tensor]:
+        """g of both."""
+        return self.penaliser.diffusivity(across), self.penaliser.diffusivity(along)
+
+
+@dataclass(frozen=True, eq=False)
+class Isotropic(ByDiffusivity):
     """D = g(tr J) I: no direction, on the same stencil."""
-
-    penaliser: SmoothPenaliser
-
-    @property
-    def largest_eigenvalue(self) -> float:  # type: ignore[override]
-        """The largest diffusivity."""
-        return highest(self.penaliser.largest_diffusivity)
 
     def eigenvalues(self, across: Tensor, along: Tensor) -> tuple[Tensor, Tensor]:
         """g of the sum, twice."""
         g = self.penaliser.diffusivity(across + along)
         return g, g
-
-    def check(self, data: Image, call: str) -> None:
-        """A diffusivity, and a contrast for each image."""
-        check_penaliser(self.penaliser, data, call)
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mindl.calculus.boundary import Reflecting
+from mindl.calculus.boundary import mirrored
 from mindl.calculus.gradient import check_grid
 from mindl.core.arrays import Image, check_image
 from mindl.core.errors import InputError
@@ -62,7 +62,7 @@ class MeanCurvatureMotion(Flow, FromData):
 
     def rate(self, image: Image) -> Image:
         """The second derivative along the level line."""
-        wide = Reflecting().extend(Reflecting().extend(image, 1, 2), 1, 3)
+        wide = mirrored(image, 1)
         left, right, up, down = (
             wide[..., 1:-1, :-2],
             wide[..., 1:-1, 2:],

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from mindl.calculus import Gradient, PeronaMalik, SmoothPenaliser
-from mindl.calculus.boundary import Reflecting
+from mindl.calculus.boundary import mirrored
 from mindl.calculus.convolution import check_sigma, smoothed
 from mindl.calculus.gradient import check_grid
 from mindl.core.arrays import Image, check_image, check_weight
 from mindl.core.errors import InputError
+from mindl.core.reduce import over_channels
 from mindl.models.filling import FromData
 from mindl.models.flow_views import Splittable
 from mindl.models.gradient_flow import chain_bound
@@ -76,17 +77,12 @@ class NonlinearDiffusion(Splittable, FromData):
 
     def diffusivity(self, image: Image) -> Image:
         """g at every pixel."""
-        wide = Reflecting().extend(Reflecting().extend(smoothed(image, self.presmoothing), 1, 2), 1, 3)
+        wide = mirrored(smoothed(image, self.presmoothing), 1)
         half = 0.5 / self.grid
         x = (wide[..., 1:-1, 2:] - wide[..., 1:-1, :-2]) * half
         y = (wide[..., 2:, 1:-1] - wide[..., :-2, 1:-1]) * half
         squares = x * x + y * y
-        if self.joint:
-            size = squares[:, :1]
-            for c in range(1, squares.shape[1]):
-                size = size + squares[:, c : c + 1]
-            squares = size
-        return self.penaliser.diffusivity(squares)
+        return self.penaliser.diffusivity(over_channels(squares) if self.joint else squares)
 
     def conductances(self, image: Image) -> tuple[Tensor, Tensor]:
         """The mean of the two pixels' diffusivities, divided by h^2."""

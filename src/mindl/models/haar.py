@@ -3,6 +3,7 @@ r"""Isotropic diffusion on the cells of 2 x 2 pixels, which shift-invariant Haar
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from torch import Tensor
 
@@ -10,6 +11,7 @@ from mindl.calculus import PeronaMalik, SmoothPenaliser
 from mindl.calculus.delta_stencil import DeltaStencil
 from mindl.calculus.haar import haar_coefficients
 from mindl.core.arrays import Image
+from mindl.core.reduce import over_channels
 from mindl.models.anisotropic import Isotropic, TensorDiffusion
 from mindl.models.filling import FromData
 from mindl.models.flow_views import Quasilinear
@@ -57,7 +59,7 @@ class HaarDiffusion(Quasilinear, FromData):
         """The model's name."""
         return "haar_diffusion"
 
-    @property
+    @cached_property
     def diffusion(self) -> TensorDiffusion:
         """The same flow as a tensor diffusion."""
         rule = Isotropic(self.penaliser)
@@ -75,11 +77,7 @@ class HaarDiffusion(Quasilinear, FromData):
     def cell_diffusivity(self, image: Image) -> Tensor:
         """g in every cell, from the wavelet coefficients of all channels."""
         x, y, _ = haar_coefficients(image)
-        squares = x * x + y * y
-        size = squares[:, :1]
-        for c in range(1, squares.shape[1]):
-            size = size + squares[:, c : c + 1]
-        return self.penaliser.diffusivity(size)
+        return self.penaliser.diffusivity(over_channels(x * x + y * y))
 
 
 def haar_diffusion(data: Image, penaliser: SmoothPenaliser | None = None, *, alpha: float = 0.25) -> HaarDiffusion:

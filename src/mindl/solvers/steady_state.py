@@ -21,6 +21,7 @@ from mindl.solvers.explicit import Explicit
 from mindl.solvers.fed import FED
 from mindl.solvers.iterate import iterate, measure
 from mindl.solvers.lagged_diffusivity import LaggedDiffusivity
+from mindl.solvers.scheme import Scheme
 from mindl.solvers.solution import Solution
 from mindl.solvers.solver import Solver
 from mindl.solvers.stop import Stop
@@ -63,7 +64,7 @@ def steady_state(
         raise InputError(
             f"steady_state(model) needs a flow such as eed_inpainting(data, mask), got {type(model).__name__}."
         )
-    if model.why_not(Energy) is None and not isinstance(solver, tuple(map(type, SCHEMES.values()))):
+    if model.why_not(Energy) is None and not isinstance(solver, Scheme):
         return minimise(model, solver, start, stop=stop, watch=watch)
     if not isinstance(stop, Stop | None):
         raise InputError(f"steady_state(stop) needs a Stop, such as Stop(1e-4), got {stop!r}.")
