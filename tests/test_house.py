@@ -16,6 +16,7 @@ SOURCE = Path(mindl.__file__).parent
 FLOORS = [
     {"core"},
     {"calculus"},
+    {"kernels"},
     {"images", "models", "nets"},
     {"solvers"},
     {"neural"},

@@ -36,13 +36,14 @@ from typing import TypeVar, cast
 import torch
 from torch import Tensor
 
-from mindl.core.arrays import GREY_LEVELS, Dual, Image, PerImage, check_image
+from mindl.core.arrays import GREY_LEVELS, Dual, Image, PerImage, check_image, finite
 from mindl.core.errors import InputError
 from mindl.core.reduce import inner, largest, norm, total
 from mindl.models.flow import Flow
 from mindl.models.model import Model
 from mindl.models.views import (
     Energy,
+    GapSums,
     LinearSystem,
     Local,
     MonotoneSystem,
@@ -184,7 +185,7 @@ def _check_witness(name: str, value: Tensor | None, shape: torch.Size) -> None:
         return
     if value.shape != shape:
         raise InputError(f"verify(witness) needs {name} of the shape {tuple(shape)}, got {tuple(value.shape)}.")
-    if not bool(torch.isfinite(value).all()):
+    if not bool(finite(value).all()):
         raise InputError(f"verify(witness) needs finite {name}.")
 
 
@@ -256,25 +257,13 @@ class _Pair:
 
     @staticmethod
     def of(view: SaddlePoint, image: Image, dual: Dual, reference: Image | None) -> _Pair:
-        zero = torch.zeros(image.shape[0], dtype=torch.float64, device=image.device)
-        energy = field = data = dual_squared = size_squared = to_image = to_midpoint = loose = zero
         stiffness = max(view.operator.norm_squared(*image.shape[2:]) ** 0.5, 1.0)
-        for part, rows, inside in strips(view, image):
-            u = image[..., rows, :].double()
-            p = part.feasible(dual[..., rows, :].double())
-            field = field + total(part.field_gap(u, p)[..., inside, :])
-            data = data + total(part.data_gap(u, p)[..., inside, :])
-            penalty, misfit = part.energy_density(u)
-            energy = energy + total(penalty[..., inside, :]) + total(misfit[..., inside, :])
-            dual_squared = dual_squared + inner(p[..., inside, :], p[..., inside, :])
-            loose = loose + part.looseness(u[..., inside, :], p[..., inside, :])
-            if reference is not None:
-                v, u_p = part.image_of(u), part.primal_of(p)
-                away = (view.image_of(reference)[..., rows, :].double() - v)[..., inside, :]
-                to_image = to_image + inner(away, away)
-                away = away + (v - u_p)[..., inside, :] / 2
-                to_midpoint = to_midpoint + inner(away, away)
-                size_squared = size_squared + inner(v[..., inside, :], v[..., inside, :])
+        sums = view.gap_sums(image, dual) or gap_sums(view, image, dual)
+        energy, field, data, loose = sums.energy, sums.field, sums.data, sums.loose
+        dual_squared = sums.dual_squared
+        size_squared = to_image = to_midpoint = torch.zeros_like(energy)
+        if reference is not None:
+            size_squared, to_image, to_midpoint = _apart(view, image, dual, reference)
         mu = view.modulus
         # Every term is computed with a relative error of a few units, the difference u - f + K^T p with a few
         # units of each summand. Both are proportional to what is not zero, so that a constant image, of
@@ -297,6 +286,37 @@ class _Pair:
             to_image=_or_infinite(to_image.sqrt() * (1 + 64 * EPSILON)),
             to_midpoint=_or_infinite(away),
         )
+
+
+def gap_sums(view: SaddlePoint, image: Image, dual: Dual) -> GapSums:
+    """The sums that make a duality gap, strip by strip; ``view.gap_sums`` may be a short cut to them."""
+    zero = torch.zeros(image.shape[0], dtype=torch.float64, device=image.device)
+    energy = field = data = squared = loose = zero
+    for part, rows, inside in strips(view, image):
+        u = image[..., rows, :].double()
+        p = part.feasible(dual[..., rows, :].double())
+        field = field + total(part.field_gap(u, p)[..., inside, :])
+        data = data + total(part.data_gap(u, p)[..., inside, :])
+        penalty, misfit = part.energy_density(u)
+        energy = energy + total(penalty[..., inside, :]) + total(misfit[..., inside, :])
+        squared = squared + inner(p[..., inside, :], p[..., inside, :])
+        loose = loose + part.looseness(u[..., inside, :], p[..., inside, :])
+    return GapSums(energy, field, data, squared, loose)
+
+
+def _apart(view: SaddlePoint, image: Image, dual: Dual, reference: Image) -> tuple[PerImage, PerImage, PerImage]:
+    """Squared norms: of v, of reference - v, and of reference - (v + u_p) / 2, for the image v of a witness."""
+    zero = torch.zeros(image.shape[0], dtype=torch.float64, device=image.device)
+    size = to_image = to_midpoint = zero
+    for part, rows, inside in strips(view, image):
+        u_p = part.primal_of(part.feasible(dual[..., rows, :].double()))[..., inside, :]
+        v = part.image_of(image[..., rows, :].double())[..., inside, :]
+        away = view.image_of(reference)[..., rows, :].double()[..., inside, :] - v
+        to_image = to_image + inner(away, away)
+        away = away + (v - u_p) / 2
+        to_midpoint = to_midpoint + inner(away, away)
+        size = size + inner(v, v)
+    return size, to_image, to_midpoint
 
 
 def _or_infinite(bound: PerImage) -> PerImage:

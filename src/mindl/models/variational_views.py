@@ -27,9 +27,11 @@ from mindl.core.arrays import Dual, Image, PerImage, PerImageFlag, per_image
 from mindl.core.reduce import largest, total
 from mindl.models.data_terms import Boxed, DataTerm, HalfSquared, KnownPixels
 from mindl.models.flow_views import Quasilinear
+from mindl.models.fused import gap_sums
 from mindl.models.model import Model
 from mindl.models.views import (
     Energy,
+    GapSums,
     LinearSystem,
     Local,
     MonotoneSystem,
@@ -306,6 +308,9 @@ class _Saddle(_View, SaddlePoint):
         # A linear term <r, v - u> with v and u within the box: what rounds r = -K^T p counts that often.
         reach = torch.maximum(self._data.low.abs(), self._data.high.abs()).double().flatten(1).amax(dim=1)
         return total(dual.abs()) * (torch.maximum(reach, largest(image.abs())))
+
+    def gap_sums(self, image: Image, dual: Dual) -> GapSums | None:
+        return gap_sums(self.model, image, dual)
 
     def data_range(self) -> tuple[Tensor, Tensor] | None:
         if not isinstance(self.operator, Differences) or not isinstance(self._data, HalfSquared):

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -202,6 +203,18 @@ class PolyharmonicSystem(LinearSystem):
         r"""The bound of the norm of the inverse of A that a w no larger than ``height`` proves."""
 
 
+@dataclass(frozen=True, eq=False)
+class GapSums:
+    """What a duality gap is made of, for each image, in float64: the energy, both kinds of terms >= 0, |p|^2, and
+    the sum of ``looseness``."""
+
+    energy: PerImage
+    field: PerImage
+    data: PerImage
+    dual_squared: PerImage
+    loose: PerImage
+
+
 class SaddlePoint(Energy):
     r"""A convex model :math:`\min_u D(u) + F(Ku) = \min_u \max_p D(u) + \langle Ku, p\rangle - F^*(p)`."""
 
@@ -264,6 +277,10 @@ class SaddlePoint(Energy):
     def looseness(self, image: Image, dual: Dual) -> PerImage:
         """What the rounding of K^T p may be multiplied with in the gap; 0 where the data term bounds it itself."""
         return torch.zeros(image.shape[0], dtype=torch.float64, device=image.device)
+
+    def gap_sums(self, image: Image, dual: Dual) -> GapSums | None:
+        """The sums of the gap in one passage, for ``feasible(dual)``; None where there is no such short cut."""
+        return None
 
     @abstractmethod
     def data_range(self) -> tuple[Tensor, Tensor] | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from mindl.core.arrays import Image, PerImageFlag, check_image
+from mindl.core.arrays import Image, PerImageFlag, check_image, finite
 from mindl.core.errors import InputError, ViewError
 from mindl.core.outcome import Outcome
 from mindl.models.candidate import Candidate
@@ -194,7 +194,7 @@ def start_of(model: Model, start: Image | Candidate | None, call: str = "minimis
         )
     if candidate.dual is not None and model.why_not(SaddlePoint) is None:
         fits = model.view(SaddlePoint).operator.field_shape(own.shape)
-        if candidate.dual.shape != fits or not bool(torch.isfinite(candidate.dual).all()):
+        if candidate.dual.shape != fits or not bool(finite(candidate.dual).all()):
             raise InputError(
                 f"{call}(start) needs a finite dual field that fits the data {tuple(own.shape)}: the shape "
                 f"{tuple(fits)}, got {tuple(candidate.dual.shape)}."

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mindl.core.arrays import Dual, Image, PerImage, PerImageFlag, per_image
+from mindl.core.arrays import Dual, Image, PerImage, PerImageFlag, finite, per_image
 from mindl.models.candidate import Candidate
 from mindl.models.certificate import Certificate, DualWitness, verify, with_scale
 from mindl.models.model import Model
@@ -65,20 +65,20 @@ def iterate(
     while True:
         candidate = solver.candidate(view, state)
         with torch.no_grad():
-            finite = torch.isfinite(candidate.image).flatten(1).all(dim=1)
+            healthy = finite(candidate.image)
             if stop.tolerance is not None or count == 0:
-                certificate, first_scale = measure(view, _detached(candidate, finite), first_scale)
+                certificate, first_scale = measure(view, _detached(candidate, healthy), first_scale)
                 rows.append((count, time.perf_counter() - clock, certificate.bound, certificate.scale))
-                now_met = stop.met(certificate) & finite
+                now_met = stop.met(certificate) & healthy
             now_stuck = solver.stuck(state).to(device) & ~now_met
             if stop.tolerance is None:  # exactly the steps that were asked for
                 now_stuck = torch.zeros_like(done)
-            fresh = ~done & (now_met | now_stuck | ~finite)
-            diverged = diverged | (~done & ~finite)
-            met, stuck = met | (fresh & now_met), stuck | (fresh & now_stuck & finite)
+            fresh = ~done & (now_met | now_stuck | ~healthy)
+            diverged = diverged | (~done & ~healthy)
+            met, stuck = met | (fresh & now_met), stuck | (fresh & now_stuck & healthy)
             steps = torch.where(done, steps, count)
         # The last finite image of one that diverged is what it was at the check before.
-        kept = _freeze(kept, candidate, done | ~finite, in_place)
+        kept = _freeze(kept, candidate, done | ~healthy, in_place)
         done = done | fresh
         watch.checked(count, certificate, done, stop)
         if bool(done.all()) or count >= stop.steps:
@@ -126,13 +126,13 @@ def measure(
     return with_scale(certificate, scale), scale
 
 
-def _detached(candidate: Candidate, finite: PerImageFlag) -> Candidate:
+def _detached(candidate: Candidate, healthy: PerImageFlag) -> Candidate:
     """The candidate off the graph, with 0 in place of images that are not finite."""
     image = candidate.image.detach()
     dual = None if candidate.dual is None else candidate.dual.detach()
-    if bool(finite.all()):
+    if bool(healthy.all()):
         return Candidate(image, dual)
-    keep = per_image(finite, image) > 0
+    keep = per_image(healthy, image) > 0
     if dual is not None:
         dual = torch.where(keep[..., None], dual, 0)
     return Candidate(torch.where(keep, image, 0), dual)

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import torch
 
-from mindl.core.arrays import GREY_LEVELS, Image, PerImage
+from mindl.core.arrays import GREY_LEVELS, Image, PerImage, finite
 from mindl.core.errors import InputError, NonFiniteError
 from mindl.models.candidate import Candidate
 from mindl.models.flow import Flow
@@ -182,7 +182,7 @@ def _controlled(
 
 def _finite(view: Flow, scheme: Scheme[Any], moment: Moment, duration: float) -> Moment:
     following = scheme.over(view, moment, duration)
-    if not bool(torch.isfinite(following.image).all()):
+    if not bool(finite(following.image).all()):
         raise NonFiniteError(
             f"{view.title} by {scheme!r} is not finite any more at time {moment.time + duration:g}: a smaller "
             "step size may help."
