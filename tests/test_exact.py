@@ -18,7 +18,7 @@ from mindl.core.outcome import Outcome
 PROBLEMS = md.gallery.problems()
 
 # Constant steps converge linearly in the end; accelerated ones reach their rate and no more.
-SOLVERS = {**md.solvers.SOLVERS, "primal-dual": md.solvers.PrimalDual(0.3, acceleration=0.0)}
+SOLVERS = {**md.solvers.SOLVERS, "primal-dual": md.solvers.PrimalDual(0.3, acceleration=0.0, relaxation=1.0)}
 PAIRS = [
     pytest.param(solver, problem, id=f"{by}-{problem.name}")
     for problem in PROBLEMS

@@ -82,3 +82,16 @@ CACHE = 1 << 19
 def depth(bytes_of_a_row: int) -> int:
     """How many steps, each a row behind the one before, may follow each other within the cache."""
     return max(1, min(16, CACHE // max(bytes_of_a_row, 1) - 2))
+
+
+@part
+def row_range(phase: int, band: int, bands: int, top: int, bottom: int, t: int) -> tuple[int, int, int]:
+    """Which rows step t computes: the first one, the end of the dual field's, the end of the image's.
+
+    Within a band (phase 0) each step recedes by a row from ends inside the image; phase 1 fills in around ``top``.
+    """
+    if phase == 1:
+        return top - t - 1, top + t, top + t + 1
+    first = top + t if band > 0 else top
+    end = bottom - t - 1 if band < bands - 1 else bottom
+    return first, end, end

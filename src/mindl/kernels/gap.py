@@ -220,7 +220,9 @@ def gap_sums(
         top, bottom = band * height // count, (band + 1) * height // count
         if top > 0:
             feasible_row(p, dual[band], lines[band, 0], top - 1, radius, isotropic)
-            above[band] = dual[band, :, 1]
+            for c in range(u.shape[0]):
+                for j in range(u.shape[2]):
+                    above[band, c, j] = dual[band, c, 1, j]
         for i in range(top, bottom):
             _row(
                 u, f, known, p, field[band], dual[band], above[band], lines[band], i, low, high, kind, weight,

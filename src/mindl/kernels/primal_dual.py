@@ -20,7 +20,7 @@ import math
 import numpy as np
 from numba import prange
 
-from mindl.kernels.compiled import Array, bands, depth, part, run, sweep
+from mindl.kernels.compiled import Array, bands, depth, part, row_range, run, sweep
 
 
 @part
@@ -137,44 +137,25 @@ def _primal_row(
 
 
 @part
-def _receding(
-    u: Array, ahead: Array, f: Array, p: Array, row: Array, steps: Array, slope: float, isotropic: bool,
+def _rows(
+    u: Array, ahead: Array, f: Array, p: Array, row: Array, steps: Array, slope: float, isotropic: bool, phase: int,
     band: int, bands: int,
 ) -> None:  # fmt: skip
-    """The steps within a band, each a row behind the one before and a row shorter at ends inside the image."""
-    height, count = u.shape[1], steps.shape[0]
+    """Each step a row behind the one before: within the band (phase 0), around its upper end (phase 1)."""
+    count, height = steps.shape[0], u.shape[1]
     top, bottom = band * height // bands, (band + 1) * height // bands
-    for front in range(top, bottom + count):
+    begin, stop = top, bottom + count
+    if phase == 1:
+        begin, stop = top - 1, top + 2 * count
+    for front in range(begin, stop):
         for t in range(count):
-            i, start, end = front - t, top, height
-            if band > 0:
-                start = top + t
-            if band < bands - 1:
-                end = bottom - t - 1
-            if start <= i < end:
+            i = front - t
+            first, dual_end, primal_end = row_range(phase, band, bands, top, bottom, t)
+            if first <= i < dual_end:
                 _dual_row(ahead, p, row, i, steps[t, 0], steps[t, 1], slope, isotropic)
-                if band == 0 or i > start:  # the first row lacks the dual field above it
-                    _primal_row(u, ahead, f, p, i, steps[t, 2], steps[t, 3], steps[t, 4])
-
-
-@part
-def _filling(
-    u: Array,
-    ahead: Array,
-    f: Array,
-    p: Array,
-    row: Array,
-    steps: Array,
-    slope: float,
-    isotropic: bool,
-    middle: int,
-) -> None:
-    """What the steps left out around the row where two bands meet."""
-    for t in range(steps.shape[0]):
-        for i in range(middle - t - 1, middle + t + 1):
-            if i < middle + t:
-                _dual_row(ahead, p, row, i, steps[t, 0], steps[t, 1], slope, isotropic)
-            _primal_row(u, ahead, f, p, i, steps[t, 2], steps[t, 3], steps[t, 4])
+            # The first row within a band lacks the dual field above it.
+            if first + (phase == 0 and band > 0) <= i < primal_end:
+                _primal_row(u, ahead, f, p, i, steps[t, 2], steps[t, 3], steps[t, 4])
 
 
 @sweep
@@ -205,10 +186,8 @@ def passages(
         now = steps[begin : begin + depth]
         for phase in range(2):
             for band in prange(count):
-                if phase == 0:
-                    _receding(u, ahead, f, p, rows[band], now, slope, isotropic, band, count)
-                elif band > 0:
-                    _filling(u, ahead, f, p, rows[band], now, slope, isotropic, band * u.shape[1] // count)
+                if phase == 0 or band > 0:
+                    _rows(u, ahead, f, p, rows[band], now, slope, isotropic, phase, band, count)
 
 
 def advance(

@@ -17,7 +17,7 @@ import math
 import numpy as np
 from numba import prange
 
-from mindl.kernels.compiled import Array, Flags, bands, depth, part, run, sweep
+from mindl.kernels.compiled import Array, Flags, bands, depth, part, row_range, run, sweep
 from mindl.kernels.gap import HALF_SQUARED, KNOWN_PIXELS
 
 
@@ -71,13 +71,10 @@ def _relaxed_row(p: Array, ahead: Array, i: int, rho: float) -> None:
 
 
 @part
-def _dual_row(
-    u: Array, p: Array, ahead: Array, size: Array, i: int, sigma: float, floor: float, slope: float, rho: float,
-    isotropic: bool,
-) -> None:  # fmt: skip
-    _moved_row(u, p, ahead, i, sigma)
-    _shrunk_row(ahead, size, floor, slope, isotropic)
-    _relaxed_row(p, ahead, i, rho)
+def _dual_row(u: Array, p: Array, ahead: Array, size: Array, i: int, scalars: Array, isotropic: bool) -> None:
+    _moved_row(u, p, ahead, i, scalars[0])
+    _shrunk_row(ahead, size, scalars[1], scalars[2], isotropic)
+    _relaxed_row(p, ahead, i, scalars[6])
 
 
 @part
@@ -102,9 +99,10 @@ def _settled(
 @part
 def _primal_row(
     u: Array, f: Array, known: Flags, ahead: Array, above: Array, line: Array, low: Array, high: Array, i: int,
-    tau_grid: float, tau: float, share: float, rho: float, kind: int,
+    scalars: Array, kind: int,
 ) -> None:  # fmt: skip
     """Row i of u; ``ahead`` is 2 p~ - p in this row, and ``above`` its y component in the row above."""
+    tau_grid, tau, share, rho = scalars[3], scalars[4], scalars[5], scalars[6]
     last, bottom = u.shape[2] - 1, i == u.shape[1] - 1
     zero = share - share
     for c in range(u.shape[0]):
@@ -125,49 +123,40 @@ def _primal_row(
 
 
 @part
-def _receding(
-    u: Array, f: Array, known: Flags, p: Array, ahead: Array, above: Array, ends: Array, lines: Array, low: Array,
-    high: Array, scalars: Array, isotropic: bool, kind: int, count: int, band: int, bands: int,
-) -> None:  # fmt: skip
-    """The steps within a band, as in ``kernels.primal_dual``."""
-    sigma, floor, slope, tau_grid, tau, share, rho = scalars
-    height = u.shape[1]
-    top, bottom = band * height // bands, (band + 1) * height // bands
-    for front in range(top, bottom + count):
-        for t in range(count):
-            i, start, end = front - t, top, height
-            if band > 0:
-                start = top + t
-            if band < bands - 1:
-                end = bottom - t - 1
-            if start <= i < end:
-                _dual_row(u, p, ahead, lines[0], i, sigma, floor, slope, rho, isotropic)
-                if band == 0 or i > start:
-                    _primal_row(
-                        u, f, known, ahead, above[t], lines[1], low, high, i, tau_grid, tau, share, rho, kind
-                    )  # fmt: skip
-                else:
-                    ends[t] = ahead[:, :]
-                above[t] = ahead[:, 1]
+def _copy(source: Array, target: Array) -> None:
+    for c in range(source.shape[0]):
+        for k in range(2):
+            for j in range(source.shape[2]):
+                target[c, k, j] = source[c, k, j]
 
 
 @part
-def _filling(
+def _rows(
     u: Array, f: Array, known: Flags, p: Array, ahead: Array, above: Array, ends: Array, lines: Array, low: Array,
-    high: Array, scalars: Array, isotropic: bool, kind: int, count: int, middle: int,
+    high: Array, scalars: Array, isotropic: bool, kind: int, count: int, phase: int, band: int, bands: int,
 ) -> None:  # fmt: skip
-    """What the steps left out around the row where two bands meet; ``above`` is of the upper one."""
-    sigma, floor, slope, tau_grid, tau, share, rho = scalars
-    for t in range(count):
-        for i in range(middle - t - 1, middle + t + 1):
-            if i < middle + t:
-                _dual_row(u, p, ahead, lines[0], i, sigma, floor, slope, rho, isotropic)
+    """As in ``kernels.primal_dual``; ``above`` is that of the upper band in phase 1."""
+    top, bottom = band * u.shape[1] // bands, (band + 1) * u.shape[1] // bands
+    begin, stop = top, bottom + count
+    if phase == 1:
+        begin, stop = top - 1, top + 2 * count
+    for front in range(begin, stop):
+        for t in range(count):
+            i = front - t
+            first, dual_end, primal_end = row_range(phase, band, bands, top, bottom, t)
+            if not first <= i < primal_end:
+                continue
+            if i < dual_end:
+                _dual_row(u, p, ahead, lines[0], i, scalars, isotropic)
             else:
-                ahead[:, :] = ends[t]
-            _primal_row(
-                u, f, known, ahead, above[t], lines[1], low, high, i, tau_grid, tau, share, rho, kind
-            )  # fmt: skip
-            above[t] = ahead[:, 1]
+                _copy(ends[t], ahead)
+            if phase == 0 and band > 0 and i == first:
+                _copy(ahead, ends[t])
+            else:
+                _primal_row(u, f, known, ahead, above[t], lines[1], low, high, i, scalars, kind)
+            for c in range(u.shape[0]):
+                for j in range(u.shape[2]):
+                    above[t, c, j] = ahead[c, 1, j]
 
 
 @sweep
@@ -194,15 +183,10 @@ def passages(
         now = min(together, steps - begin)
         for phase in range(2):
             for band in prange(count):
-                if phase == 0:
-                    _receding(
-                        u, f, known, p, ahead[band], above[band], ends[band], lines[band], low, high, scalars,
-                        isotropic, kind, now, band, count,
-                    )  # fmt: skip
-                elif band > 0:
-                    _filling(
-                        u, f, known, p, ahead[band], above[band - 1], ends[band], lines[band], low, high, scalars,
-                        isotropic, kind, now, band * u.shape[1] // count,
+                if phase == 0 or band > 0:
+                    _rows(
+                        u, f, known, p, ahead[band], above[band - phase], ends[band], lines[band], low, high,
+                        scalars, isotropic, kind, now, phase, band, count,
                     )  # fmt: skip
 
 

@@ -13,7 +13,8 @@ from mindl.core.arrays import Dual, Image, PerImage, Weight, check_weight, per_i
 from mindl.core.errors import InputError
 from mindl.core.reduce import largest, norm, total
 from mindl.models.data_terms import HalfSquared
-from mindl.models.views import SaddlePoint
+from mindl.models.fused_tgv import tgv_gap_sums
+from mindl.models.views import GapSums, SaddlePoint
 
 TV = TotalVariation()
 
@@ -265,6 +266,10 @@ class TotalGeneralisedVariation(SaddlePoint):
     def data_range(self) -> tuple[Tensor, Tensor] | None:
         """TGV minimisers may leave the range of the data."""
         return None
+
+    def gap_sums(self, image: Image, dual: Dual) -> GapSums | None:
+        """By a fused sweep, where one serves."""
+        return tgv_gap_sums(self, image, dual)
 
     @staticmethod
     def _parts(field: Dual) -> tuple[Tensor, Tensor]:

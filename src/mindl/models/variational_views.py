@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -28,6 +29,7 @@ from mindl.core.reduce import largest, total
 from mindl.models.data_terms import Boxed, DataTerm, HalfSquared, KnownPixels
 from mindl.models.flow_views import Quasilinear
 from mindl.models.fused import gap_sums
+from mindl.models.fused_linear import residual_sums
 from mindl.models.model import Model
 from mindl.models.views import (
     Energy,
@@ -36,6 +38,7 @@ from mindl.models.views import (
     Local,
     MonotoneSystem,
     PolyharmonicSystem,
+    ResidualSums,
     SaddlePoint,
     SmoothEnergy,
     SpectralSaddlePoint,
@@ -201,6 +204,14 @@ class _Linear(_Smooth, LinearSystem):
             image.masked_fill_(~self.free, 0)
         return image
 
+    @cached_property
+    def norm_of_right_hand_side(self) -> PerImage:
+        sums = residual_sums(self.model, self.project(torch.zeros_like(self.model.data_term.data)), None)
+        return super().norm_of_right_hand_side if sums is None else sums.squared.sqrt()
+
+    def residual_sums(self, image: Image, values: Image | None) -> ResidualSums | None:
+        return residual_sums(self.model, image, values)
+
     @property
     def free(self) -> Tensor | None:
         return self.model.data_term.free
@@ -338,6 +349,9 @@ class _Frozen(_Linear):
         object.__setattr__(self, "diffusivity", diffusivity)
 
     diffusivity: Tensor
+
+    def residual_sums(self, image: Image, values: Image | None) -> ResidualSums | None:
+        return None
 
     def apply(self, direction: Image, out: Tensor | None = None, scratch: Tensor | None = None) -> Image:
         operator = self.model.operator

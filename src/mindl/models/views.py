@@ -20,6 +20,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -28,6 +29,7 @@ from mindl.calculus import Operator
 from mindl.calculus.operators import colours
 from mindl.core.arrays import Dual, Image, PerImage, highest
 from mindl.core.errors import InputError, NonFiniteError
+from mindl.core.reduce import norm
 from mindl.models.flow import Flow
 from mindl.models.model import Model
 
@@ -163,6 +165,28 @@ class LinearSystem(SmoothEnergy):
     @abstractmethod
     def apply(self, direction: Image, out: Tensor | None = None, scratch: Tensor | None = None) -> Image:
         """A d. With ``out`` and ``scratch`` (both of the image's shape) nothing is allocated."""
+
+    @cached_property
+    def norm_of_right_hand_side(self) -> PerImage:
+        """The norm of b: what residuals are measured against."""
+        return norm(self.right_hand_side.detach())
+
+    def residual_sums(self, image: Image, values: Image | None) -> ResidualSums | None:
+        """What residual and witness are judged by, in one passage; None where there is no such short cut."""
+        return None
+
+
+@dataclass(frozen=True, eq=False)
+class ResidualSums:
+    """What the certificate of a linear system rests on, for each image, in float64: energy, |r|^2, the largest |r|; and
+    for a witness v, 0 at known pixels, the least of A v - |r| (or of H v - 1) on the free pixels, max v and |v|^2."""
+
+    energy: PerImage
+    squared: PerImage
+    peak: PerImage
+    margin: PerImage
+    height: PerImage
+    values_squared: PerImage
 
 
 class MonotoneSystem(LinearSystem):

@@ -6,6 +6,7 @@ imported when the first is needed, since that loads Numba.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -16,7 +17,9 @@ from torch import Tensor
 from mindl.core.arrays import Dual, Image
 from mindl.kernels.choice import serves
 from mindl.models.fused import Fused, Piece, fused
+from mindl.models.fused_tgv import tgv_pieces
 from mindl.models.model import Model
+from mindl.models.tgv import TotalGeneralisedVariation
 from mindl.models.variational import Variational
 
 # ruff: noqa: PLC0415
@@ -75,6 +78,8 @@ def relaxed_primal_dual(
     view: Model, image: Image, dual: Dual
 ) -> Callable[[float, float, float, int], None] | None:
     """n steps with tau, sigma and rho, in place."""
+    if isinstance(view, TotalGeneralisedVariation):
+        return _tgv(view, image, dual)
     plan = plan_of(view, image)
     if plan is None or not _ready(image, dual):
         return None
@@ -95,6 +100,31 @@ def relaxed_primal_dual(
                 np.array(scalars, u.dtype),
                 plan.isotropic,
                 plan.kind,
+                n,
+                torch.get_num_threads(),
+            )
+
+    return advance
+
+
+def _tgv(
+    model: TotalGeneralisedVariation, image: Image, dual: Dual
+) -> Callable[[float, float, float, int], None] | None:
+    if tgv_pieces(model, image, dual) is None:
+        return None
+    from mindl.kernels import tgv as kernel
+
+    def advance(tau: float, sigma: float, rho: float, n: int) -> None:
+        for piece in tgv_pieces(model, image, dual) or ():
+            u = array(piece.image)
+            scalars = [sigma, 1 / piece.first, 1 / piece.second, rho, math.sqrt(0.5), tau, 1 / (1 + tau)]
+            kernel.advance(
+                u,
+                array(piece.along_x),
+                array(piece.along_y),
+                array(piece.data),
+                array(piece.dual),
+                np.array(scalars, u.dtype),
                 n,
                 torch.get_num_threads(),
             )
