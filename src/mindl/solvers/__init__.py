@@ -3,11 +3,10 @@
 from mindl.solvers.admm import ADMM
 from mindl.solvers.answers import write_answer
 from mindl.solvers.aos import AOS
-from mindl.solvers.cascadic import cascadic_start
 from mindl.solvers.choosing import SOLVERS, accepting, choose
 from mindl.solvers.conjugate_gradient import ConjugateGradient
 from mindl.solvers.differentiate import Detached, Differentiate, Implicit, ThroughSteps
-from mindl.solvers.entry import minimise, solve_linear
+from mindl.solvers.entry import cascadic_start, minimise, solve_linear
 from mindl.solvers.evolve import SCHEMES, Evolution, choose_scheme, evolve
 from mindl.solvers.explicit import Explicit
 from mindl.solvers.fed import FED

@@ -1,9 +1,8 @@
-r"""A start from coarser grids: the large structures first, where they are cheap."""
+"""Coarser grids to begin on: the large structures first, where they are cheap."""
 
 from __future__ import annotations
 
-from typing import Any
-
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -11,46 +10,47 @@ from mindl.core.arrays import Image
 from mindl.models.candidate import Candidate
 from mindl.models.model import Model
 from mindl.models.variational import Variational
-from mindl.solvers.entry import minimise
-from mindl.solvers.solver import Solver
-from mindl.solvers.stop import Stop
+from mindl.models.views import StronglyConvexSaddlePoint
 
 SMALLEST = 8
 """Pixels of the shorter side of the coarsest grid."""
 
-ROUGHLY = Stop(1e-3, steps=200)
-"""How well the coarse problems are solved: their solutions differ from the fine one by more than that."""
+STRONG = 0.15
+"""Weights from which on ``minimise`` begins on coarser grids."""
 
 
-def cascadic_start(model: Model, solver: Solver[Any, Any] | None = None, *, stop: Stop = ROUGHLY) -> Candidate:
-    """A start for ``minimise``, from the same model on grids of half the size, a quarter, and so on.
+def begins_coarsely(model: Model) -> bool:
+    """Whether a cascadic start pays: for strongly convex saddle points whose weight is large.
 
-    The coarsest problem is solved first; each solution, interpolated linearly, starts the next finer one, and
-    so does its dual field, whose magnitudes mean the same on every grid. Nothing is corrected from fine to
-    coarse (that is multigrid): it serves nonlinear models as an initialisation, and the certificate knows
-    nothing of it.
-
-    Args:
-        model: a variational model; one whose operator knows no grid size gets its usual start.
-        solver: how the coarse problems are solved; by default it is chosen.
-        stop: how well.
-
-    Source: Bornemann and Deuflhard, Numer. Math. 75 (1996): the cascadic principle.
-
-    >>> import torch, mindl as md
-    >>> f = torch.rand(1, 1, 40, 40, generator=torch.Generator().manual_seed(0))
-    >>> model = md.models.tv_inpainting(f, md.images.random_mask(40, 40, 0.1, seed=0))
-    >>> start = md.solvers.cascadic_start(model)
-    >>> start.image.shape, start.dual.shape
-    (torch.Size([1, 1, 40, 40]), torch.Size([1, 1, 2, 40, 40]))
+    Their dual field must grow to the weight, a step at a time; on a coarse grid it does so cheaply. Steps to 1e-4
+    of ``rof`` at 256 x 256, sigma 25, from the data and from the coarse grids: 90 and 90 for the weight 0.08, 290
+    and 200 for 0.2, 850 and 340 for 0.5, above 3000 and 1100 for 2. Elsewhere it costs as much as it saves:
+    inpainting 5 % by total variation 1460 and 1300, by the Laplacian 80 and 70, TV-L1 580 and 580.
     """
-    coarse = model.coarser() if isinstance(model, Variational) else None
-    if not isinstance(model, Variational) or coarse is None or min(coarse.image_shape[2:]) < SMALLEST:
-        return Candidate(model.start())
-    found = minimise(coarse, solver, cascadic_start(coarse, solver, stop=stop), stop=stop)
-    height, width = model.image_shape[2:]
-    dual = None if found.dual is None else _repeated(found.dual, height, width)
-    return Candidate(model.project(_interpolated(found.image, height, width)), dual)
+    if not isinstance(model, Variational) or model.why_not(StronglyConvexSaddlePoint) is not None:
+        return False
+    return bool(torch.as_tensor(model.weight).max() >= STRONG) and len(grids(model)) > 1
+
+
+def grids(model: Model) -> list[Model]:
+    """The model on ever coarser grids, itself first, as far as it knows a grid size."""
+    found = [model]
+    while isinstance(found[-1], Variational):
+        coarse = found[-1].coarser()
+        if coarse is None or min(coarse.image_shape[2:]) < SMALLEST:
+            break
+        found.append(coarse)
+    return found
+
+
+def onto(model: Model, image: Image, dual: Tensor | None) -> Candidate:
+    """A solution of the next coarser grid as a candidate: interpolated linearly, its dual field repeated.
+
+    The magnitudes of a dual field mean the same on every grid.
+    """
+    height, width = model.start().shape[2:]
+    fine = None if dual is None else _repeated(dual, height, width)
+    return Candidate(model.project(_interpolated(image, height, width)), fine)
 
 
 def _interpolated(image: Image, height: int, width: int) -> Image:

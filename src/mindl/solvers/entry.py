@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -20,6 +22,7 @@ from mindl.models.views import (
     SaddlePoint,
     SmoothEnergy,
 )
+from mindl.solvers.cascadic import begins_coarsely, grids, onto
 from mindl.solvers.choosing import SOLVERS, check_accepts, choose
 from mindl.solvers.differentiate import Detached, Differentiate
 from mindl.solvers.iterate import Run, iterate, measure
@@ -28,6 +31,9 @@ from mindl.solvers.solver import Solver
 from mindl.solvers.stop import Stop
 from mindl.solvers.watch import Silent, Watch
 from mindl.solvers.witness import certify
+
+ROUGHLY = Stop(1e-3, steps=200)
+"""How well problems on coarser grids are solved: their solutions differ from the fine one by more than that."""
 
 PROOF_STEPS = 2000
 """Conjugate gradient steps that may be spent on proving the error of a linear system's solution."""
@@ -48,7 +54,8 @@ def minimise(
         model: what is sought.
         solver: how; without one a suitable solver is chosen, and ``solution.why`` says why.
         start: an image, or a ``Candidate`` with a dual field too. By default the model's own: the data, in
-            inpainting the mean of the known pixels; dual 0.
+            inpainting the mean of the known pixels; dual 0. Without a solver either, denoising with a large
+            weight begins on coarser grids (``cascadic_start``), whose steps are not counted.
         stop: when it is good enough; ``Stop()`` is a relative 1e-4, at most 5000 steps.
         differentiate: ``Detached()``, ``ThroughSteps()`` or ``Implicit()``.
         watch: who looks on, for progress.
@@ -64,7 +71,46 @@ def minimise(
     >>> solution.outcome.value, bool(solution.certificate.rms < 5)
     ('certified', True)
     """
-    return go_on(model, solver, start, None, stop=stop, differentiate=differentiate, watch=watch)
+    detached = isinstance(differentiate, Detached | None)
+    if solver is not None or start is not None or not detached or not begins_coarsely(model):
+        return go_on(model, solver, start, None, stop=stop, differentiate=differentiate, watch=watch)
+    clock = time.perf_counter()
+    start = cascadic_start(model)
+    before = time.perf_counter() - clock
+    found = go_on(model, None, start, None, stop=stop, watch=watch)
+    why = f"{found.why}; it began on coarser grids, since its weight is large"
+    return replace(found, seconds=found.seconds + before, why=why)
+
+
+def cascadic_start(model: Model, solver: Solver[Any, Any] | None = None, *, stop: Stop = ROUGHLY) -> Candidate:
+    """A start for ``minimise``, from the same model on grids of half the size, a quarter, and so on.
+
+    The coarsest problem is solved first; each solution, interpolated linearly, starts the next finer one, and
+    so does its dual field, whose magnitudes mean the same on every grid. Nothing is corrected from fine to
+    coarse (that is multigrid): it serves nonlinear models as an initialisation, and the certificate knows
+    nothing of it.
+
+    Args:
+        model: a variational model; one whose operator knows no grid size gets its usual start.
+        solver: how the coarse problems are solved; by default it is chosen.
+        stop: how well.
+
+    Source: Bornemann and Deuflhard, Numer. Math. 75 (1996): the cascadic principle.
+
+    >>> import torch, mindl as md
+    >>> f = torch.rand(1, 1, 40, 40, generator=torch.Generator().manual_seed(0))
+    >>> model = md.models.tv_inpainting(f, md.images.random_mask(40, 40, 0.1, seed=0))
+    >>> start = md.solvers.cascadic_start(model)
+    >>> start.image.shape, start.dual.shape
+    (torch.Size([1, 1, 40, 40]), torch.Size([1, 1, 2, 40, 40]))
+    """
+    found: Solution | None = None
+    for fine in reversed(grids(model)):
+        start = Candidate(fine.start()) if found is None else onto(fine, found.image, found.dual)
+        if fine is model:
+            return start
+        found = go_on(fine, solver, start, None, stop=stop)
+    raise AssertionError("the last grid is that of the model")
 
 
 def go_on(
