@@ -90,9 +90,12 @@ def iterate(
             for _ in range(n):
                 state = solver.step(view, state)
         count += n
+    dual = kept.dual
+    if dual is not None and bool(diverged.any()):
+        dual = torch.where(per_image(finite(dual), dual) > 0, dual, 0)
     return Run(
         kept.image,
-        kept.dual,
+        dual,
         certificate.scale,
         met,
         stuck,
@@ -139,11 +142,17 @@ def _detached(candidate: Candidate, healthy: PerImageFlag) -> Candidate:
 
 
 def _freeze(kept: Candidate | None, now: Candidate, frozen: PerImageFlag, copy: bool) -> Candidate:
-    """``now``, with the frozen images as they were kept; a copy where ``now`` will be overwritten."""
+    """``now``, with the frozen images as they were kept; a copy where ``now`` will be overwritten.
+
+    The dual field of a single image is not copied: the loop ends with it, and its memory is most of a state's.
+    """
+    alone = len(frozen) == 1
     if kept is None:
         if not copy:
             return now
-        return Candidate(now.image.clone(), None if now.dual is None else now.dual.clone())
+        return Candidate(now.image.clone(), now.dual if alone or now.dual is None else now.dual.clone())
+    if copy and alone:
+        return Candidate(_merge(kept.image, now.image, frozen, copy), now.dual)
     image = _merge(kept.image, now.image, frozen, copy)
     dual = None if now.dual is None or kept.dual is None else _merge(kept.dual, now.dual, frozen, copy)
     return Candidate(image, dual)

@@ -169,7 +169,8 @@ class PrimalDual(Solver[SaddlePoint, PrimalDualState]):
 
     def candidate(self, view: SaddlePoint, state: PrimalDualState) -> Candidate:
         """u and p. Relaxed steps may leave the domain of D a little: a proximal map without a step leads back."""
-        image = state.image if self._accelerates(view) else view.prox_data(state.image, 0.0)
+        bounded = not view.modulus and not self._accelerates(view)
+        image = view.prox_data(state.image, 0.0) if bounded else state.image
         return Candidate(image, state.dual)
 
     def _advance_relaxed(self, view: SaddlePoint, state: PrimalDualState, n: int) -> PrimalDualState:
