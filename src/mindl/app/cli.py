@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import sys
 import warnings
@@ -59,7 +60,7 @@ def demo(
     as_json: options.Json = False,
 ) -> None:
     """The main job on the photograph that ships with mindl."""
-    _use(threads)
+    _use(threads, quiet=quiet)
     from mindl.app import demo as verb
 
     raise typer.Exit(verb.demo(output, quiet=quiet, as_json=as_json))
@@ -83,7 +84,7 @@ def denoise(
     overwrite: options.Overwrite = False,
 ) -> None:
     """Denoise photographs; what is not given is estimated and printed."""
-    _use(threads)
+    _use(threads, quiet=quiet)
     from mindl.app import restore as verb
 
     settings = verb.Settings(output, solver, net, finish, tolerance, answer, quiet, as_json, overwrite)
@@ -108,7 +109,7 @@ def inpaint(
     overwrite: options.Overwrite = False,
 ) -> None:
     """Fill in unknown pixels."""
-    _use(threads)
+    _use(threads, quiet=quiet)
     from mindl.app import restore as verb
 
     settings = verb.Settings(output, solver, net, finish, tolerance, answer, quiet, as_json, overwrite)
@@ -152,7 +153,7 @@ def compare(
 
     Noise of 25/255 is added unless said otherwise; --known, --mask or --damage compare inpainting.
     """
-    _use(threads)
+    _use(threads, quiet=quiet)
     from mindl.app import compare as verb
 
     wish = verb.Comparison(
@@ -192,7 +193,7 @@ def train(
     as_json: options.Json = False,
 ) -> None:
     """Train a network by a recipe; it can be broken off and resumed at any time."""
-    _use(threads)
+    _use(threads, quiet=quiet)
     from mindl.app import train as verb
 
     if recipe is None:
@@ -216,10 +217,51 @@ def bench_quality(
     as_json: options.Json = False,
 ) -> None:
     """Mean PSNR of classical methods on BSD68, beside the figures to hold them against."""
-    _use(threads)
+    _use(threads, quiet=quiet)
     from mindl.app import bench as verb
 
     raise typer.Exit(verb.quality(data, images, quiet=quiet, as_json=as_json))
+
+
+@bench.command("speed")
+def bench_speed(
+    works: Annotated[
+        list[str] | None,
+        typer.Option("--work", metavar="NAME", help="Only this work (repeatable): rof, sweep, harmonic, ..."),
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A sixteenth of every size and 3 runs: to try it out, a minute.")
+    ] = False,
+    huge: Annotated[bool, typer.Option("--huge", help="16384 x 16384 pixels too: up to 24 GB.")] = False,
+    repeat: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="Runs that count, each; 5 by default.")
+    ] = None,
+    limit: Annotated[float, typer.Option(min=0.01, help="Seconds beyond which no effort is doubled.")] = 60,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="DIR", help="Take the largest photograph of this folder instead."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Also write table, JSON and plots.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, max=1024, help="Processor threads.")] = 2,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+) -> None:
+    """What an answer costs: mindl beside other libraries, same image, same model, one process.
+
+    Accuracy is judged by the certificate alike for all. Other libraries are measured where they are installed; the
+    extra named bench brings them.
+    """
+    _use(threads, quiet=quiet)
+    for library in ("OPENBLAS", "MKL", "OMP"):  # whoever has threads of its own takes as many
+        os.environ.setdefault(f"{library}_NUM_THREADS", str(threads))
+    from mindl.app.speed import verb
+    from mindl.app.speed.measure import Settings
+
+    runs = repeat or (3 if quick else 5)
+    settings = Settings(quick, runs, threads, min(limit, 0.2) if quick else limit, data)
+    raise typer.Exit(verb.speed(works or [], settings, output, huge=huge, quiet=quiet, as_json=as_json))
 
 
 weights = typer.Typer(no_args_is_help=True, help="Stored networks.")
@@ -292,9 +334,11 @@ def info(as_json: options.Json = False, threads: options.Threads = None) -> None
     verb.info(as_json=as_json)
 
 
-def _use(threads: int | None) -> None:
+def _use(threads: int | None, *, quiet: bool = False) -> None:
     # Threads wait awhile before they sleep: as fast when alone, twice as fast where another program uses a core.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    if quiet:
+        logging.getLogger("mindl").setLevel(logging.ERROR)  # kernels say when they are compiled
     if threads is not None:
         import torch
 

@@ -15,6 +15,7 @@ def info(*, as_json: bool) -> None:
     import torch
 
     import mindl
+    from mindl.kernels.choice import enabled
 
     facts: dict[str, object] = {
         "mindl": mindl.__version__,
@@ -24,7 +25,7 @@ def info(*, as_json: bool) -> None:
         "threads": torch.get_num_threads(),
         "cuda_build": torch.version.cuda or "none (CPU build)",
         "devices": ["cpu", *(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))],
-        "kernels": "plain torch",
+        "kernels": f"fused sweeps (numba {version('numba')})" if enabled() else "plain torch (MINDL_KERNELS=off)",
     }
     if as_json:
         sys.stdout.write(json.dumps(facts, indent=2) + "\n")

@@ -138,8 +138,8 @@ def _primal_row(
 
 @part
 def _rows(
-    u: Array, ahead: Array, f: Array, p: Array, row: Array, steps: Array, slope: float, isotropic: bool, phase: int,
-    band: int, bands: int,
+    u: Array, ahead: Array, f: Array, p: Array, row: Array, steps: Array, slope: float, isotropic: bool,
+    phase: int, band: int, bands: int,
 ) -> None:  # fmt: skip
     """Each step a row behind the one before: within the band (phase 0), around its upper end (phase 1)."""
     count, height = steps.shape[0], u.shape[1]

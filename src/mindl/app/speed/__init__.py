@@ -1,0 +1,1 @@
+"""The verb ``bench speed``: what an answer costs, beside other libraries."""
