@@ -134,8 +134,8 @@ class Goal(ABC):
 class Faster(Goal):
     """Wall time of another over that of the fastest of ``mine`` that is accurate enough, for the same answer.
 
-    mindl's last proof is left out where it is judged, since nobody else gives one, and the ratio with it is told too.
-    Of one that was not accurate enough the ratio is a lower bound.
+    mindl's last proof is left out where it is judged, since nobody else gives one, and the ratio with it is told
+    too. Of one that was not accurate enough the ratio is a lower bound.
     """
 
     against: str
