@@ -48,6 +48,7 @@ from mindl.models.views import (
     Local,
     MonotoneSystem,
     PolyharmonicSystem,
+    ResidualSums,
     SaddlePoint,
     SmoothEnergy,
 )
@@ -334,11 +335,46 @@ def _range_bound(view: SaddlePoint, image: Image) -> PerImage:
 
 
 def _linear_system(view: LinearSystem, image: Image, witness: Supersolution | HarmonicCover | None) -> Certificate:
-    energy = squared = peak = torch.zeros(image.shape[0], dtype=torch.float64, device=image.device)
-    margin = torch.full_like(energy, torch.inf)
     values = None if witness is None else witness.values
     if values is not None and view.free is not None:  # directions vanish at the known pixels
         values = torch.where(view.free, values, 0)
+    sums = view.residual_sums(image, values) or residual_sums(view, image, values)
+    energy, squared, peak, margin = sums.energy, sums.squared, sums.peak, sums.margin
+    slip = residual_rounding(view, energy)
+    residual_norm = _or_infinite(squared.sqrt() * (1 + 64 * EPSILON) + slip)
+    distance = residual_norm / view.modulus if view.modulus > 0 else torch.full_like(energy, torch.inf)
+    maximum = distance
+    if isinstance(view, PolyharmonicSystem) and values is not None:
+        height = sums.height
+        holds = margin >= product_rounding(view.harmonic, height)
+        proved = residual_norm * view.inverse_bound(height) * (1 + 64 * EPSILON)
+        distance = torch.where(holds, torch.minimum(distance, proved), distance)
+        maximum = distance
+    if isinstance(view, MonotoneSystem):
+        if math.isfinite(view.inverse_bound):
+            maximum = torch.minimum(maximum, (peak + slip) * view.inverse_bound)
+        if values is not None:
+            height = sums.height
+            holds = margin >= slip + product_rounding(view, height)
+            maximum = torch.where(holds, torch.minimum(maximum, height), maximum)
+            distance = torch.where(holds, torch.minimum(distance, sums.values_squared.sqrt()), distance)
+    legal = torch.isfinite(energy)
+    maximum = torch.where(legal, maximum, torch.inf) * GREY_LEVELS
+    return Certificate(
+        kind="residual",
+        bound=torch.where(legal, residual_norm, torch.inf),
+        scale=view.norm_of_right_hand_side,
+        rms=torch.minimum(_grey_rms(torch.where(legal, distance, torch.inf), image), maximum),
+        maximum=maximum,
+        rigorous=True,
+        witness=witness,
+    )
+
+
+def residual_sums(view: LinearSystem, image: Image, values: Image | None) -> ResidualSums:
+    """What judges a residual and a witness, strip by strip; ``view.residual_sums`` may be a short cut to it."""
+    energy = squared = peak = torch.zeros(image.shape[0], dtype=torch.float64, device=image.device)
+    margin = torch.full_like(energy, torch.inf)
     for part, rows, inside in strips(view, image):
         # Strips overlap, so that their energies add up to at least the whole: all that rounding needs.
         energy = energy + part.energy(image[..., rows, :].double())
@@ -352,35 +388,9 @@ def _linear_system(view: LinearSystem, image: Image, witness: Supersolution | Ha
             if part.free is not None:
                 slack = torch.where(part.free[..., inside, :], slack, torch.inf)
             margin = torch.minimum(margin, -largest(-slack))
-    slip = residual_rounding(view, energy)
-    residual_norm = _or_infinite(squared.sqrt() * (1 + 64 * EPSILON) + slip)
-    distance = residual_norm / view.modulus if view.modulus > 0 else torch.full_like(energy, torch.inf)
-    maximum = distance
-    if isinstance(view, PolyharmonicSystem) and values is not None:
-        height = largest(values)
-        holds = margin >= product_rounding(view.harmonic, height)
-        proved = residual_norm * view.inverse_bound(height) * (1 + 64 * EPSILON)
-        distance = torch.where(holds, torch.minimum(distance, proved), distance)
-        maximum = distance
-    if isinstance(view, MonotoneSystem):
-        if math.isfinite(view.inverse_bound):
-            maximum = torch.minimum(maximum, (peak + slip) * view.inverse_bound)
-        if values is not None:
-            height = largest(values)
-            holds = margin >= slip + product_rounding(view, height)
-            maximum = torch.where(holds, torch.minimum(maximum, height), maximum)
-            distance = torch.where(holds, torch.minimum(distance, norm(values)), distance)
-    legal = torch.isfinite(energy)
-    maximum = torch.where(legal, maximum, torch.inf) * GREY_LEVELS
-    return Certificate(
-        kind="residual",
-        bound=torch.where(legal, residual_norm, torch.inf),
-        scale=norm(view.right_hand_side),
-        rms=torch.minimum(_grey_rms(torch.where(legal, distance, torch.inf), image), maximum),
-        maximum=maximum,
-        rigorous=True,
-        witness=witness,
-    )
+    if values is None:
+        return ResidualSums(energy, squared, peak, margin, torch.zeros_like(energy), torch.zeros_like(energy))
+    return ResidualSums(energy, squared, peak, margin, largest(values), inner(values, values))
 
 
 def _covers(view: LinearSystem, residual: Image) -> tuple[LinearSystem, float | Image]:

@@ -29,7 +29,7 @@ from mindl.core.reduce import largest, total
 from mindl.models.data_terms import Boxed, DataTerm, HalfSquared, KnownPixels
 from mindl.models.flow_views import Quasilinear
 from mindl.models.fused import gap_sums
-from mindl.models.fused_linear import residual_sums
+from mindl.models.fused_linear import Laplacian, laplacian, residual_sums
 from mindl.models.model import Model
 from mindl.models.views import (
     Energy,
@@ -205,14 +205,18 @@ class _Linear(_Smooth, LinearSystem):
         return image
 
     @cached_property
+    def laplacian(self) -> Laplacian | None:
+        return laplacian(self.model)
+
+    @cached_property
     def norm_of_right_hand_side(self) -> PerImage:
-        sums = residual_sums(self.model, self.project(torch.zeros_like(self.model.data_term.data)), None)
+        sums = self.residual_sums(self.project(torch.zeros_like(self.model.data_term.data)), None)
         return super().norm_of_right_hand_side if sums is None else sums.squared.sqrt()
 
     def residual_sums(self, image: Image, values: Image | None) -> ResidualSums | None:
-        return residual_sums(self.model, image, values)
+        return None if self.laplacian is None else residual_sums(self.model, self.laplacian, image, values)
 
-    @property
+    @cached_property
     def free(self) -> Tensor | None:
         return self.model.data_term.free
 
@@ -350,7 +354,8 @@ class _Frozen(_Linear):
 
     diffusivity: Tensor
 
-    def residual_sums(self, image: Image, values: Image | None) -> ResidualSums | None:
+    @property
+    def laplacian(self) -> Laplacian | None:
         return None
 
     def apply(self, direction: Image, out: Tensor | None = None, scratch: Tensor | None = None) -> Image:

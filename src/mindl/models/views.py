@@ -21,6 +21,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -32,6 +33,9 @@ from mindl.core.errors import InputError, NonFiniteError
 from mindl.core.reduce import norm
 from mindl.models.flow import Flow
 from mindl.models.model import Model
+
+if TYPE_CHECKING:
+    from mindl.models.fused_linear import Laplacian
 
 
 class Energy(Model):
@@ -166,6 +170,11 @@ class LinearSystem(SmoothEnergy):
     def apply(self, direction: Image, out: Tensor | None = None, scratch: Tensor | None = None) -> Image:
         """A d. With ``out`` and ``scratch`` (both of the image's shape) nothing is allocated."""
 
+    @property
+    def laplacian(self) -> Laplacian | None:
+        """What A is where fused sweeps know it, a sum of the identity and a power of the Laplacian; else None."""
+        return None
+
     @cached_property
     def norm_of_right_hand_side(self) -> PerImage:
         """The norm of b: what residuals are measured against."""
@@ -178,8 +187,11 @@ class LinearSystem(SmoothEnergy):
 
 @dataclass(frozen=True, eq=False)
 class ResidualSums:
-    """What the certificate of a linear system rests on, for each image, in float64: energy, |r|^2, the largest |r|; and
-    for a witness v, 0 at known pixels, the least of A v - |r| (or of H v - 1) on the free pixels, max v and |v|^2."""
+    """What the certificate of a linear system rests on, for each image, in float64.
+
+    Energy, |r|^2, the largest |r|; and for a witness v, which is 0 at known pixels, the least of A v - |r| (or of
+    H v - 1) on the free pixels, max v and |v|^2.
+    """
 
     energy: PerImage
     squared: PerImage

@@ -12,6 +12,7 @@ from mindl.core.errors import InputError
 from mindl.core.reduce import inner
 from mindl.models.candidate import Candidate
 from mindl.models.views import LinearSystem
+from mindl.solvers import dispatch_linear
 from mindl.solvers.preconditioner import Correct, Preconditioner
 from mindl.solvers.solver import Solver
 
@@ -96,24 +97,26 @@ class ConjugateGradient(Solver[LinearSystem, ConjugateGradientState]):
 
     def begin(self, view: LinearSystem, start: Candidate) -> ConjugateGradientState:
         """The residual of the start, once it is made admissible."""
-        image = view.project(start.image)
-        anchor = image.double()
-        residual = -_true_gradient(view, anchor).to(image.dtype)
+        image = view.project(start.image).contiguous()
+        anchor = image.double().clone() if image.dtype == torch.float64 else image.double()
+        correction, residual, direction = torch.zeros_like(image), torch.empty_like(image), torch.zeros_like(image)
+        steps = dispatch_linear.conjugate_steps(view, anchor, correction, residual, direction)
+        if steps is None:
+            residual = -_true_gradient(view, anchor).to(image.dtype)
+            squared, size = inner(residual, residual), inner(anchor, anchor)
+        else:
+            squared, size = steps.begin()
         correct = None
         if self.preconditioner is not None:
             correct = self.preconditioner.prepare(view, image, symmetric=True)
-        squared = inner(residual, residual)
-        direction = residual.clone() if correct is None else correct(residual)
+        if steps is not None:
+            energetic = steps.first(correct)
+        else:
+            direction = residual.clone() if correct is None else correct(residual)
+            energetic = squared if correct is None else inner(residual, direction)
+        floor = _floor(squared, size, image.dtype)
         return ConjugateGradientState(
-            anchor if anchor is not image else anchor.clone(),
-            torch.zeros_like(image),
-            residual,
-            direction,
-            squared,
-            squared if correct is None else inner(residual, direction),
-            visible(residual, anchor),
-            0,
-            correct,
+            anchor, correction, residual, direction, squared, energetic, floor, 0, correct
         )
 
     def step(self, view: LinearSystem, state: ConjugateGradientState) -> ConjugateGradientState:
@@ -144,7 +147,20 @@ class ConjugateGradient(Solver[LinearSystem, ConjugateGradientState]):
         )
 
     def advance(self, view: LinearSystem, state: ConjugateGradientState, n: int) -> ConjugateGradientState:
-        """The same in place: two buffers for all ``n`` steps."""
+        """The same in place: by a fused sweep where there is one, else with two buffers for all ``n`` steps."""
+        steps = dispatch_linear.conjugate_steps(
+            view, state.anchor, state.correction, state.residual, state.direction
+        )
+        if steps is None:
+            return self._advance_plainly(view, state, n)
+        squared, energetic = steps.advance(
+            state.squared, state.energetic, state.floor, state.count, n, self.refresh, state.correct
+        )
+        return replace(state, squared=squared, energetic=energetic, count=state.count + n)
+
+    def _advance_plainly(
+        self, view: LinearSystem, state: ConjugateGradientState, n: int
+    ) -> ConjugateGradientState:
         anchor, correction, r, d = state.anchor, state.correction, state.residual, state.direction
         q, scratch = torch.empty_like(d), torch.empty_like(d)
         for count in range(state.count + 1, state.count + n + 1):
@@ -165,6 +181,11 @@ class ConjugateGradient(Solver[LinearSystem, ConjugateGradientState]):
 
     def candidate(self, view: LinearSystem, state: ConjugateGradientState) -> Candidate:
         """Anchor plus correction, in the image's own type."""
+        steps = dispatch_linear.conjugate_steps(
+            view, state.anchor, state.correction, state.residual, state.direction
+        )
+        if steps is not None:
+            return Candidate(steps.image(torch.empty_like(state.correction)))
         image = (state.anchor + state.correction).to(state.correction.dtype)
         return Candidate(view.project(image))
 
@@ -180,8 +201,12 @@ def _true_gradient(view: LinearSystem, anchor: Tensor) -> Tensor:
 
 def visible(residual: Image, anchor: Image) -> PerImage:
     """The square of a residual below which it cannot be told from the rounding of the image to its type."""
-    eps = torch.finfo(residual.dtype).eps
-    return torch.maximum(inner(anchor, anchor) * (VISIBLE * eps) ** 2, inner(residual, residual) * eps**4)
+    return _floor(inner(residual, residual), inner(anchor, anchor), residual.dtype)
+
+
+def _floor(squared: PerImage, size: PerImage, dtype: torch.dtype) -> PerImage:
+    eps = torch.finfo(dtype).eps
+    return torch.maximum(size * (VISIBLE * eps) ** 2, squared * eps**4)
 
 
 def _alpha(state: ConjugateGradientState, curvature: PerImage) -> PerImage:

@@ -3,7 +3,7 @@ r"""Systems A d = g with a model's matrix and another right-hand side: for proof
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -11,6 +11,7 @@ from torch import Tensor
 from mindl.core.arrays import Image, PerImage
 from mindl.core.reduce import inner
 from mindl.models.candidate import Candidate
+from mindl.models.fused_linear import Laplacian, laplacian_of
 from mindl.models.views import LinearSystem, SmoothEnergy
 from mindl.solvers.conjugate_gradient import ConjugateGradient
 from mindl.solvers.multigrid import Multigrid
@@ -50,6 +51,12 @@ class Correction(LinearSystem):
         return super().pattern if self.of is None else self.of.pattern
 
     @property
+    def laplacian(self) -> Laplacian | None:
+        """What the matrix is, where sweeps know it, with g as the right-hand side."""
+        known = laplacian_of(self.matrix)
+        return None if known is None else replace(known, data=self.right, right=True)
+
+    @property
     def right_hand_side(self) -> Image:
         """g."""
         return self.right
@@ -78,6 +85,16 @@ class Counted:
         """The product."""
         self.products += 1
         return self.matrix(direction, out, scratch)
+
+    def add(self, products: int) -> None:
+        """Count products that a sweep has taken."""
+        self.products += products
+
+    @property
+    def laplacian(self) -> Laplacian | None:
+        """That of the matrix."""
+        known = laplacian_of(self.matrix)
+        return None if known is None else replace(known, tally=self.add)
 
 
 def iterates(system: Correction, steps: int) -> Iterator[tuple[Image, PerImage]]:

@@ -13,6 +13,7 @@ from mindl.calculus.stencil import Stencil, coarse_size, prolong, restrict
 from mindl.core.arrays import Image
 from mindl.core.errors import InputError
 from mindl.models.views import LinearSystem
+from mindl.solvers import dispatch_linear
 from mindl.solvers.preconditioner import Correct
 from mindl.solvers.stationary import Stationary, anatomy
 
@@ -94,6 +95,10 @@ class Multigrid(Stationary):
 
     def prepare(self, view: LinearSystem, like: Image, *, symmetric: bool) -> Correct:
         """The hierarchy, and a cycle that starts from 0. It is symmetric: as many steps after as before."""
+        if symmetric or not self.full:
+            fused = dispatch_linear.cycles(view, like, self.visits, self.smoothing)
+            if fused is not None:
+                return fused
         levels = hierarchy(self, view, like)
 
         def cycle(level: int, residual: Image) -> Image:

@@ -2,12 +2,13 @@ r"""The semi-implicit scheme."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
 from mindl.core.arrays import Image
 from mindl.models.flow_views import Quasilinear
+from mindl.models.fused_linear import Laplacian, laplacian_of
 from mindl.models.views import LinearSystem
 from mindl.solvers.choosing import MILD
 from mindl.solvers.correction import Correction, Counted, solve
@@ -77,6 +78,12 @@ class _Shifted:
 
     system: LinearSystem
     duration: float
+
+    @property
+    def laplacian(self) -> Laplacian | None:
+        """The same of the system's, where sweeps know it."""
+        known, tau = laplacian_of(self.system), self.duration
+        return known and replace(known, identity=1 + tau * known.identity, share=tau * known.share)
 
     def __call__(self, direction: Image, out: Tensor | None = None, scratch: Tensor | None = None) -> Image:
         result = direction + self.duration * self.system.apply(direction)
