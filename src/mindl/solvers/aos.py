@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from mindl.calculus.tridiagonal import solve_chain
 from mindl.models.flow_views import Splittable
+from mindl.solvers.dispatch_flows import split_step
 from mindl.solvers.scheme import Moment, Scheme, check_step_size
 
 
@@ -49,6 +50,9 @@ class AOS(Scheme[Splittable]):
 
     def over(self, view: Splittable, moment: Moment, duration: float) -> Moment:
         """The mean over the axes that have more than one pixel."""
+        fused = split_step(view, moment.image, duration)
+        if fused is not None:
+            return Moment(fused, moment.time + duration, work=moment.work + 1)
         image = moment.image
         across, down = view.conductances(image)
         axes = [(k, dim) for k, dim in ((across, 3), (down, 2)) if image.shape[dim] > 1]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 from mindl.core.arrays import Image
 from mindl.core.errors import InputError
 from mindl.models.flow_views import Quasilinear
 from mindl.models.views import LinearSystem
+from mindl.solvers.dispatch_flows import frozen_cycle
 from mindl.solvers.scheme import Moment, Scheme, bounded_step
 
 
@@ -19,6 +21,8 @@ class Cyclic(Scheme[Quasilinear]):
 
     length: int = 10
 
+    momentum: ClassVar[bool] = False
+    """Whether steps are extrapolated."""
     accepts = Quasilinear
     guarantee = "sum of squares does not grow over a cycle; n steps cover a time of order n^2"
     cost = "n products with a frozen matrix"
@@ -40,8 +44,15 @@ class Cyclic(Scheme[Quasilinear]):
         """A cycle of as few steps as cover the duration, all shortened alike to meet it."""
         stable = bounded_step(self, None, view)
         n = max(1, math.ceil(math.sqrt(3 * duration / stable + 0.25) - 0.5 - 1e-9))
-        image = self.cycle(view.frozen(moment.image), moment.image, n, 3 * duration / (n * n + n))
+        step_size = 3 * duration / (n * n + n)
+        image = frozen_cycle(view, moment.image, self.steps(n, step_size), momentum=self.momentum)
+        if image is None:
+            image = self.cycle(view.frozen(moment.image), moment.image, n, step_size)
         return Moment(image, moment.time + duration, work=moment.work + n)
+
+    @abstractmethod
+    def steps(self, n: int, step_size: float) -> list[tuple[float, float]]:
+        """tau of each step and, with ``momentum``, beta: v + beta (v - u before the last), v = u + tau R(u)."""
 
     @abstractmethod
     def cycle(self, frozen: LinearSystem, image: Image, n: int, step_size: float) -> Image:

@@ -41,9 +41,13 @@ class FED(Cyclic):
 
     def cycle(self, frozen: LinearSystem, image: Image, n: int, step_size: float) -> Image:
         """Explicit steps of n sizes."""
-        for share in shares(n):
-            image = image - (step_size * share) * frozen.gradient(image)
+        for tau, _ in self.steps(n, step_size):
+            image = image - tau * frozen.gradient(image)
         return image
+
+    def steps(self, n: int, step_size: float) -> list[tuple[float, float]]:
+        """Shares of the whole, in Leja's order."""
+        return [(step_size * share, 0.0) for share in shares(n)]
 
 
 @cache

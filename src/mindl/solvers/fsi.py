@@ -33,12 +33,17 @@ class FSI(Cyclic):
     [0.0, 0.142857, 0.142857, 0.142857]
     """
 
+    momentum = True
+
     def cycle(self, frozen: LinearSystem, image: Image, n: int, step_size: float) -> Image:
         """Explicit steps of one size, extrapolated."""
         before = image
-        for k in range(n):
-            alpha = (4 * k + 2) / (2 * k + 3)
-            moved = image - step_size * frozen.gradient(image)
+        for tau, beta in self.steps(n, step_size):
+            moved = image - tau * frozen.gradient(image)
             # In this form known pixels, where nothing moves, keep their value to the bit.
-            before, image = image, moved + (alpha - 1) * (moved - before)
+            before, image = image, moved + beta * (moved - before)
         return image
+
+    def steps(self, n: int, step_size: float) -> list[tuple[float, float]]:
+        """tau_max and alpha_k - 1."""
+        return [(step_size, (4 * k + 2) / (2 * k + 3) - 1) for k in range(n)]
