@@ -7,6 +7,7 @@ import sys
 
 import pytest
 import torch
+from conftest import random_image
 from torch import Tensor
 
 import mindl as md
@@ -16,7 +17,6 @@ from mindl.models.candidate import Candidate
 from mindl.models.certificate import gap_sums
 from mindl.models.views import SaddlePoint
 from mindl.solvers import dispatch
-from tests.conftest import random_image
 
 SHAPES = ((1, 1, 37, 29), (2, 3, 13, 11), (1, 1, 1, 9), (1, 2, 50, 1), (1, 3, 1, 1), (1, 1, 2, 2), (1, 1, 70, 3))
 

@@ -145,6 +145,30 @@ def test_coarse_matrices_are_those_of_galerkin(height, width) -> None:
         assert torch.allclose(planes[5], level.factor[0, 0], atol=1e-12)
 
 
+def test_the_factor_of_the_smoother_counts_all_nine_entries() -> None:
+    """With large entries beside the diagonal half the sum of the row decides; Laplacians rarely get there."""
+    from mindl.kernels.galerkin import _factor_row
+    from mindl.kernels.hierarchy import DAMPING
+
+    h, w = 4, 5
+    planes = random_image(6, h, w, seed=2, dtype=F64) - 0.2
+    right, lower_left, below, lower_right = planes[1:5]
+    right[:, -1] = lower_right[:, -1] = lower_left[:, 0] = 0
+    below[-1] = lower_left[-1] = lower_right[-1] = 0
+    sums = planes[:5].abs().sum(dim=0)
+    sums[:, 1:] += right[:, :-1].abs()
+    sums[1:] += below[:-1].abs()
+    sums[1:, 1:] += lower_right[:-1, :-1].abs()
+    sums[1:, :-1] += lower_left[:-1, 1:].abs()
+    centre = planes[0]
+    wanted = torch.where(centre > 0, DAMPING / torch.maximum(centre, sums / 2), 0)
+    matrix = planes.reshape(6 * h, w).numpy()
+    for y in range(h):
+        _factor_row(matrix, y, DAMPING)
+    assert (wanted > 0).any() and (sums / 2 > centre).any() and (centre < 0).any()
+    assert torch.allclose(planes[5], wanted, atol=1e-14)
+
+
 def test_results_do_not_depend_on_the_bands_of_the_threads(monkeypatch) -> None:
     """A band has thousands of pixels by default; here a few rows will do."""
     monkeypatch.setattr(five_point, "GRAIN", 64)

@@ -204,14 +204,14 @@ def turned(r: Array, towards: Array, d: Array, scalars: Array, sums: Array, numb
 
 
 @sweep
-def image_of(anchor: Array, c: Array, data: Array, free: Flags, right: bool, out: Array, parts: int) -> None:
-    """Anchor plus correction in its own type; known pixels as in ``data``, unless that is a right-hand side."""
+def image_of(anchor: Array, c: Array, out: Array, parts: int) -> None:
+    """Anchor plus correction in the correction's type; known pixels, which no step moves, to the bit."""
     total, kind = out.shape[0], out.dtype.type
     for band in prange(parts):
         for g in range(band * total // parts, (band + 1) * total // parts):
-            known, whole, share, given, image = free[g % free.shape[0]], anchor[g], c[g], data[g], out[g]
+            whole, share, image = anchor[g], c[g], out[g]
             for j in range(image.size):
-                image[j] = kind(whole[j] + float(share[j])) if right or known[j] else given[j]
+                image[j] = kind(whole[j] + float(share[j]))
 
 
 class Workspace:
@@ -236,9 +236,9 @@ class Workspace:
             self.exact, self.lines, self.wide, self.sums, self.numbers, count, steps, refresh, turning,
         )  # fmt: skip
 
-    def image(self, anchor: Array, c: Array, data: Array, free: Flags, right: bool, out: Array) -> None:
+    def image(self, anchor: Array, c: Array, out: Array) -> None:
         """``image_of``."""
-        run(image_of, self.parts, anchor, c, data, free, right, out, self.parts)
+        run(image_of, self.parts, anchor, c, out, self.parts)
 
     def turn(self, r: Array, towards: Array, d: Array) -> None:
         """``turned`` on an image."""

@@ -108,9 +108,9 @@ class ConjugateSteps:
         return self._numbers(ENERGETIC)
 
     def image(self, out: Image) -> Image:
-        """The image that the state holds, its known pixels put back."""
-        for b, (space, anchor, correction, _, _, data, free) in enumerate(self.images):
-            space.image(anchor, correction, data, free, self.system.right, array(out[b].view(data.shape)))
+        """The image that the state holds; known pixels are the data's from the beginning."""
+        for b, (space, anchor, correction, *_) in enumerate(self.images):
+            space.image(anchor, correction, array(out[b].view(anchor.shape)))
         return out
 
 
