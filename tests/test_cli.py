@@ -448,6 +448,7 @@ def test_a_full_or_closed_error_stream_stops_nothing(tmp_path: Path, photo: Path
 def test_an_interruption_is_told(tmp_path: Path) -> None:
     md.images.write(tmp_path / "a.png", random_image(1, 3, 1500, 1500))
     command = [sys.executable, "-m", "mindl", "denoise", str(tmp_path / "a.png"), "-o", str(tmp_path / "b.png")]
+    command += ["--tolerance", "1e-6"]  # long enough to be interrupted
     work = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert work.stderr is not None
     assert "estimated" in work.stderr.readline()  # it is solving now

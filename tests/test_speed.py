@@ -319,7 +319,7 @@ def test_ratios_count_set_up_and_proof() -> None:
     assert (own.bare, own.total, other.total) == (4.0, 5.0, 10.0)
     verdict = Faster("other", 2).judge({"mindl": own, "other": other})
     assert verdict.met is True and verdict.measured == "2.5 x (2 x with the proof)"
-    assert Faster("other", 2.01).judge({"mindl": own, "other": other}).met is False
+    assert Faster("other", 2.51).judge({"mindl": own, "other": other}).met is False
     contest = Contest("", "", "gap", 1e-4, (), (own, other), (), ("mindl",))
     assert contest.ratio(other) == 2 and contest.ratio(own) == 1
 

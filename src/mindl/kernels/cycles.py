@@ -1,4 +1,4 @@
-r"""Cycles of explicit steps with frozen weights, as those of FED and FSI (see ``inflow``).
+r"""Explicit steps with frozen weights (see ``inflow``): one, or a cycle of FED or FSI.
 
 A step looks one row up and down. The images of even and odd steps lie in two arrays, and several steps follow each
 other at a distance of a row (temporal blocking), in bands that recede from their ends by a row a step; what two
@@ -11,7 +11,7 @@ import numpy as np
 from numba import prange
 
 from mindl.kernels.compiled import Array, Flags, bands, depth, part, run, sweep
-from mindl.kernels.inflow import NOWHERE, axes_row, directions_row
+from mindl.kernels.inflow import NOWHERE, step_row
 
 
 @part
@@ -27,10 +27,7 @@ def _passage(
             if top + t * down <= i < bottom - t * up:
                 forth = (parity + t) % 2 == 0
                 u, out = even if forth else odd, odd if forth else even
-                if weights.shape[1] == 4:
-                    directions_row(u, out, weights, data, known, i, steps[t], inflow)
-                else:
-                    axes_row(u, out, weights, data, known, i, steps[t], inflow)
+                step_row(u, out, weights, data, known, i, steps[t], inflow)
 
 
 @sweep
@@ -42,8 +39,8 @@ def passages(
     Args:
         even: the image, (channel, height, width); overwritten by the second step.
         odd: room for the next; with momentum the image again.
-        weights, data, known: as ``axes_row`` and ``directions_row`` take them.
-        steps: (n, 4), what these take of each.
+        weights, data, known: as ``step_row`` takes them.
+        steps: (n, 4), what it takes of each.
         inflow: a row of scratch for each band, (bands, width); bands of at least 2 ``together`` rows.
         together: steps that follow each other in one passage.
     """

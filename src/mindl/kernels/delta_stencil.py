@@ -3,7 +3,7 @@ r"""The weights of anisotropic diffusion on 3 x 3 pixels, and the structure tens
 In the cells of 2 x 2 pixels, those across the border too: the gradient of the smoothed image, the structure tensor
 of all channels, if asked its average over a Gaussian, the diffusion tensor with other eigenvalues, and the four
 directional weights. The formulas are those of ``calculus.tensors``, ``models.anisotropic`` and
-``calculus.DeltaStencil``. Weights are laid out as ``inflow`` says, and used at once where a step is asked for.
+``calculus.DeltaStencil``. Weights are laid out as ``inflow`` says.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import math
 import numpy as np
 from numba import prange
 
-from mindl.kernels.compiled import Array, Flags, bands, part, run, sweep
+from mindl.kernels.compiled import Array, bands, part, run, sweep
 from mindl.kernels.diffusivity import diffuse
-from mindl.kernels.inflow import Number, clear_above, directions_row, fill
+from mindl.kernels.inflow import Number, clear_above, fill, room_for_weights
 from mindl.kernels.smoothing import convolved, smoothed_row
 
 EDGE_ENHANCING, ISOTROPIC, COHERENCE_ENHANCING = range(3)
@@ -159,28 +159,17 @@ def _shares(rows: Array, alpha: float, gamma: float, inside: Number) -> None:
 
 
 @part
-def _copy(source: Array, target: Array) -> None:
-    for j in range(source.size):
-        target[j] = source[j]
-
-
-@part
-def _emit(weights: Array, place: int, last: bool, rows: Array) -> None:
-    """A row of the weights, from the cells above it (UPPER: their first share) and below it."""
-    across, down, falling, rising = (
-        weights[0, 0, place],
-        weights[0, 1, place],
-        weights[0, 2, place],
-        weights[0, 3, place],
-    )
+def _emit(weights: Array, i: int, rows: Array) -> None:
+    """Row i of the weights, from the cells above it (UPPER: their first share) and below it."""
+    across, down, falling, rising = weights[0, i + 1], weights[1, i + 1], weights[2, i + 1], weights[3, i + 1]
     a, p, c, q, upper = rows[XX], rows[XY], rows[YY], rows[RISING], rows[UPPER]
     n, zero = a.size - 1, weights.dtype.type(0)
     for j in range(1, n):
         across[j] = upper[j] + a[j]
     across[0], across[n] = zero, zero
-    if last:
+    if i == weights.shape[1] - 2:
         for k in range(1, 4):
-            fill(weights[0, k, place], zero)
+            fill(weights[k, i + 1], zero)
         return
     for j in range(n):
         down[j + 1] = c[j] + c[j + 1]
@@ -190,21 +179,25 @@ def _emit(weights: Array, place: int, last: bool, rows: Array) -> None:
 
 
 @part
+def _copy(source: Array, target: Array) -> None:
+    for j in range(source.size):
+        target[j] = source[j]
+
+
+@part
 def _band(
-    u: Array, out: Array, cells: Array, weights: Array, data: Array, known: Flags, step: Array, taps: Array,
-    wide: Array, along: int, kind: int, rule: Array, stencil: Array, top: int, bottom: int, smooth: Array,
-    line: Array, rows: Array, phase: int,
+    u: Array, cells: Array, weights: Array, taps: Array, wide: Array, along: int, kind: int, rule: Array,
+    stencil: Array, top: int, bottom: int, smooth: Array, line: Array, rows: Array, phase: int,
 ) -> None:  # fmt: skip
-    """Rows [top, bottom) of the weights or of the step; or, in phase 0, of the tensors to be averaged."""
-    height, places, rank_one = u.shape[1], weights.shape[2], u.shape[0] == 1 and wide.size == 1
-    first = max(top - 1, 0) if out.size > 0 else top
-    for i in range(first - 1, bottom + 1):
+    """Rows [top, bottom) of the weights; or, in phase 0, of the structure tensors that are to be averaged."""
+    height, rank_one = u.shape[1], u.shape[0] == 1 and wide.size == 1
+    for i in range(top - 1, bottom + 1):
         if wide.size == 1 or phase == 0:
             _structure(u, i, taps, line, smooth, rows)
-        elif i >= first:
+        elif i >= top:
             for k in range(3):
                 _integrated(cells[k], i, k == XY, wide, line, rows[k])
-        if i < first:
+        if i < top:
             continue
         if wide.size > 1 and phase == 0:
             for k in range(3):
@@ -212,27 +205,23 @@ def _band(
             continue
         _eigenvalues(rows, stencil[3], rank_one)
         _diffused(rows, along, kind, rule, stencil[2], rank_one)
-        inside = rows.dtype.type(1 if 0 < i < height else 0)
-        _shares(rows, stencil[0], stencil[1], inside)
-        if i > first:
-            _emit(weights, i % places, i == height, rows)
+        _shares(rows, stencil[0], stencil[1], rows.dtype.type(1 if 0 < i < height else 0))
+        if i > top:
+            _emit(weights, i - 1, rows)
         _copy(rows[XX], rows[UPPER])
-        if out.size > 0 and i > top:
-            directions_row(u, out, weights, data, known, i - 1, step, line)
 
 
 @sweep
 def delta_sweep(
-    u: Array, out: Array, cells: Array, weights: Array, data: Array, known: Flags, step: Array, taps: Array,
-    wide: Array, along: int, kind: int, rule: Array, stencil: Array, smooth: Array, lines: Array, rows: Array,
+    u: Array, cells: Array, weights: Array, taps: Array, wide: Array, along: int, kind: int, rule: Array,
+    stencil: Array, smooth: Array, lines: Array, rows: Array,
 ) -> None:  # fmt: skip
-    """The four directional weights of every pixel; where ``out`` is not empty, a step with them.
+    """The four directional weights of every pixel.
 
     Args:
         u: (channel, height, width).
-        out, data, known, step: as ``directions_row`` takes them; ``out`` may be empty.
         cells: room for structure tensors that are averaged, (3, height + 1, width + 1).
-        weights: (1 or bands, 1, 4, rows, width + 1).
+        weights: (1, 4, height + 1, width + 1).
         taps, wide: the kernels of the presmoothing and of the integration, as ``smoothed_row`` takes them.
         along: EDGE_ENHANCING, ISOTROPIC or COHERENCE_ENHANCING.
         kind, rule: the diffusivity, as ``diffuse`` takes it.
@@ -240,35 +229,26 @@ def delta_sweep(
             inverse is finite.
         smooth, lines, rows: scratch of each band: (channel, 2, width + 2), (width + 1 + 2 R), (8, width + 1).
     """
+    clear_above(weights)
     count, height = lines.shape[0], u.shape[1]
     for phase in range(0 if wide.size > 1 else 1, 2):
         for band in prange(count):
-            top, bottom, own = (
-                band * height // count,
-                (band + 1) * height // count,
-                weights[band % weights.shape[0]],
-            )
-            if top == 0:
-                clear_above(own)
             _band(
-                u, out, cells, own, data, known, step, taps, wide, along, kind, rule, stencil, top, bottom,
-                smooth[band], lines[band], rows[band], phase,
+                u, cells, weights[0], taps, wide, along, kind, rule, stencil, band * height // count,
+                (band + 1) * height // count, smooth[band], lines[band], rows[band], phase,
             )  # fmt: skip
 
 
 def delta(
-    u: Array, out: Array, weights: Array, data: Array, known: Flags, step: Array, kind: int, rule: Array,
-    along: int, taps: Array, wide: Array, stencil: Array, threads: int,
-) -> None:  # fmt: skip
-    """``delta_sweep`` with its scratch; ``stencil`` without the last entry."""
+    u: Array, taps: Array, wide: Array, along: int, kind: int, rule: Array, stencil: Array, threads: int
+) -> Array:
+    """The weights of ``delta_sweep``; ``stencil`` without the last entry."""
     channels, height, width = u.shape
-    count = bands(height, threads, 1)
+    weights, count = room_for_weights(u, 1, 4), bands(height, threads, 1)
     cells = np.empty((3, height + 1, width + 1) if wide.size > 1 else (3, 0, 0), u.dtype)
     smooth = np.empty((count, channels, 2, width + 2), u.dtype)
     lines = np.empty((count, width + 1 + 2 * max(taps.size, wide.size)), u.dtype)
     rows = np.empty((count, 8, width + 1), u.dtype)
-    stencil = np.append(stencil, np.finfo(u.dtype).tiny * 4).astype(u.dtype)
-    run(
-        delta_sweep, threads, u, out, cells, weights, data, known, step, taps, wide, along, kind, rule, stencil,
-        smooth, lines, rows,
-    )  # fmt: skip
+    numbers = np.append(stencil, 4 * np.finfo(u.dtype).tiny).astype(u.dtype)
+    run(delta_sweep, threads, u, cells, weights, taps, wide, along, kind, rule, numbers, smooth, lines, rows)
+    return weights

@@ -5,9 +5,8 @@ r"""What flows into the pixels of a row, and an explicit step with it: parts of 
 at pixels that are not known. L are the differences to the right and downwards (one or two weights a pixel), and
 along both diagonals (four; see ``calculus.DirectionalDifferences``).
 
-Weights are kept with a row of zeros above and a column of zeros on the left, so that what flows in from outside
-needs no question: (group, component, height + 1, width + 1), or a ring of fewer rows in which row i of the image
-has the place (i + 1) mod rows. A group is a channel, or all of them together.
+Weights are kept with a row of zeros above and a column of zeros on the left, (group, component, height + 1,
+width + 1), so that what flows in from outside needs no question. A group is a channel, or all of them together.
 """
 
 from __future__ import annotations
@@ -24,11 +23,9 @@ NOWHERE = np.empty((0, 0, 0), np.bool_)
 """No pixel is known."""
 
 
-def room_for_weights(u: Array, groups: int, components: int, rings: int = 0) -> Array:
-    """Memory for all weights, (1, group, component, height + 1, width + 1), or for some rings of two rows."""
-    height, width = u.shape[1:]
-    rows = 2 if rings else height + 1
-    return np.empty((max(rings, 1), groups, components, rows, width + 1), u.dtype)
+def room_for_weights(u: Array, groups: int, components: int) -> Array:
+    """Memory for the weights of an image."""
+    return np.empty((groups, components, u.shape[1] + 1, u.shape[2] + 1), u.dtype)
 
 
 @part
@@ -107,43 +104,28 @@ def _kept(here: Array, known: Flags, out: Array) -> None:
 
 
 @part
-def axes_row(
+def step_row(
     u: Array, out: Array, weights: Array, data: Array, known: Flags, i: int, step: Array, inflow: Array
 ) -> None:
-    """Row i of all channels, where the weights have one component or two.
+    """Row i of all channels.
 
     Args:
         u: (channel, height, width).
         out: the result; with momentum the image before u.
-        weights: (1 or channel, 1 or 2, rows, width + 1).
+        weights: (1 or channel, 1, 2 or 4, height + 1, width + 1).
         data: f; anything where mu is 0.
         known: (1 or channel, height, width); empty where all pixels change.
         i: the row.
         step: tau, beta, mu, and whether there is momentum (1) or not (0).
         inflow: a row of scratch.
     """
-    now, before = (i + 1) % weights.shape[2], i % weights.shape[2]
-    second, last = min(1, weights.shape[1] - 1), u.shape[1] - 1
+    last, second = u.shape[1] - 1, min(1, weights.shape[1] - 1)
     for c in range(u.shape[0]):
         w = weights[min(c, weights.shape[0] - 1)]
         here, above, below = u[c, i], u[c, max(i - 1, 0)], u[c, min(i + 1, last)]
-        _along_axes(here, above, below, w[0, now], w[second, now], w[second, before], inflow)
-        _moved(here, inflow, data[c, i], step, out[c, i])
-        if known.size > 0:
-            _kept(here, known[min(c, known.shape[0] - 1), i], out[c, i])
-
-
-@part
-def directions_row(
-    u: Array, out: Array, weights: Array, data: Array, known: Flags, i: int, step: Array, inflow: Array
-) -> None:
-    """The same with four components, (1, 4, rows, width + 1)."""
-    now, before, last = (i + 1) % weights.shape[2], i % weights.shape[2], u.shape[1] - 1
-    w = weights[0]
-    for c in range(u.shape[0]):
-        here, above, below = u[c, i], u[c, max(i - 1, 0)], u[c, min(i + 1, last)]
-        _along_axes(here, above, below, w[0, now], w[1, now], w[1, before], inflow)
-        _along_diagonals(here, above, below, w[2, now], w[2, before], w[3, now], w[3, before], inflow)
+        _along_axes(here, above, below, w[0, i + 1], w[second, i + 1], w[second, i], inflow)
+        if weights.shape[1] == 4:
+            _along_diagonals(here, above, below, w[2, i + 1], w[2, i], w[3, i + 1], w[3, i], inflow)
         _moved(here, inflow, data[c, i], step, out[c, i])
         if known.size > 0:
             _kept(here, known[min(c, known.shape[0] - 1), i], out[c, i])

@@ -11,7 +11,7 @@ from mindl.core.arrays import Image
 from mindl.core.errors import InputError
 from mindl.models.flow_views import Quasilinear
 from mindl.models.views import LinearSystem
-from mindl.solvers.dispatch_flows import frozen_cycle
+from mindl.solvers.dispatch_flows import explicit_steps
 from mindl.solvers.scheme import Moment, Scheme, bounded_step
 
 
@@ -45,7 +45,7 @@ class Cyclic(Scheme[Quasilinear]):
         stable = bounded_step(self, None, view)
         n = max(1, math.ceil(math.sqrt(3 * duration / stable + 0.25) - 0.5 - 1e-9))
         step_size = 3 * duration / (n * n + n)
-        image = frozen_cycle(view, moment.image, self.steps(n, step_size), momentum=self.momentum)
+        image = explicit_steps(view, moment.image, self.steps(n, step_size), momentum=self.momentum)
         if image is None:
             image = self.cycle(view.frozen(moment.image), moment.image, n, step_size)
         return Moment(image, moment.time + duration, work=moment.work + n)

@@ -6,8 +6,7 @@ Each function returns None where no sweep serves, as those of ``dispatch``; plai
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,35 +26,12 @@ from mindl.solvers.dispatch import array
 # ruff: noqa: PLC0415
 
 Array = np.ndarray[Any, Any]
-Sweep = Callable[..., None]
-"""Called with u, out, weights, data, known and the step's numbers: fills the weights, or takes a step.
-
-That of forward differences, with u and weights: fills them."""
 
 
-def explicit_step(view: Model, image: Image, duration: float) -> Image | None:
-    """u + tau R(u)."""
-    flow = fused_flow(view, image)
-    if flow is None:
-        return None
-    if isinstance(flow.matrix, ForwardDifferences):
-        return frozen_cycle(view, image, [(duration, 0.0)])
-    from mindl.kernels.inflow import room_for_weights
-
-    def one(index: int, u: Array) -> Array:
-        groups, components, sweep = _sweep(flow, index, u)
-        data, known, modulus = _fixed(flow, index, u)
-        out, ring = np.empty_like(u), room_for_weights(u, groups, components, rings=torch.get_num_threads())
-        sweep(u, out, ring, data, known, np.array([duration, 0.0, modulus, 0.0], u.dtype))
-        return out
-
-    return _each(image, one)
-
-
-def frozen_cycle(
+def explicit_steps(
     view: Model, image: Image, steps: Sequence[tuple[float, float]], *, momentum: bool = False
 ) -> Image | None:
-    """Explicit steps (tau, beta) with the matrix frozen at the image.
+    """Explicit steps (tau, beta) with the matrix frozen at the image, u + tau R(u).
 
     With ``momentum`` each is extrapolated by beta times its distance from the image before the last.
     """
@@ -65,9 +41,11 @@ def frozen_cycle(
     from mindl.kernels.cycles import advance
 
     def one(index: int, u: Array) -> Array:
-        data, known, modulus = _fixed(flow, index, u)
-        rows = np.array([(tau, beta, modulus, float(momentum)) for tau, beta in steps], u.dtype)
-        return advance(u, _weights(flow, index, u), data, known, rows, torch.get_num_threads())
+        rows = [(tau, beta, 0.0 if flow.data is None else 1.0, float(momentum)) for tau, beta in steps]
+        data = None if flow.data is None else array(flow.data[index].contiguous())
+        known = None if flow.known is None else array(flow.known[index % flow.known.shape[0]].contiguous())
+        threads = torch.get_num_threads()
+        return advance(u, _weights(flow, index, u), data, known, np.array(rows, u.dtype), threads)
 
     return _each(image, one)
 
@@ -89,57 +67,21 @@ def _each(image: Image, one: Callable[[int, Array], Array]) -> Image:
     return found[0][None] if len(found) == 1 else torch.stack(found)
 
 
-def _fixed(flow: FusedFlow, index: int, u: Array) -> tuple[Array, Array, float]:
-    """Data, known pixels, and the factor of u - f; u stands for no data, an empty mask for no known pixels."""
-    from mindl.kernels.inflow import NOWHERE
-
-    known = NOWHERE
-    if flow.known is not None:
-        known = array(flow.known[index % flow.known.shape[0]].contiguous())
-    if flow.data is None:
-        return u, known, 0.0
-    return array(flow.data[index].contiguous()), known, 1.0
-
-
 def _weights(flow: FusedFlow, index: int, u: Array) -> Array:
-    """The factors of all differences of one image, as ``kernels.inflow`` lays them out."""
-    from mindl.kernels.inflow import NOWHERE, room_for_weights
-
-    groups, components, sweep = _sweep(flow, index, u)
-    weights = room_for_weights(u, groups, components)
-    if isinstance(flow.matrix, ForwardDifferences):
-        sweep(u, weights)
-    else:
-        nothing = u[:0]
-        sweep(u, nothing, weights, nothing, NOWHERE, np.zeros(4, u.dtype))
-    return cast(Array, weights[0])
-
-
-def _sweep(flow: FusedFlow, index: int, u: Array) -> tuple[int, int, Sweep]:
-    """Groups and components of the weights, and the sweep that fills them."""
+    """The factors of all differences of one image, laid out as ``kernels.inflow`` says."""
     from mindl.kernels import conductances, delta_stencil
 
-    matrix, channels = flow.matrix, u.shape[0]
-    given: dict[str, Any] = {
-        "kind": matrix.diffusivity.kind,
-        "rule": np.array(matrix.diffusivity.numbers(index), u.dtype),
-        "threads": torch.get_num_threads(),
-    }
+    matrix, threads = flow.matrix, torch.get_num_threads()
+    kind, rule = matrix.diffusivity.kind, np.array(matrix.diffusivity.numbers(index), u.dtype)
     if isinstance(matrix, ForwardDifferences):
-        given |= {"grid": matrix.grid, "scale": number(matrix.weight, index) / matrix.grid**2}
-        groups, components = 1 if matrix.joint else channels, 1 if matrix.isotropic else 2
-        return groups, components, partial(conductances.forward, **given)
-    given["taps"] = _half(matrix.presmoothing, u)
+        scale = number(matrix.weight, index)
+        return conductances.forward(u, kind, rule, matrix.grid, scale, matrix.joint, matrix.isotropic, threads)
+    taps = _half(matrix.presmoothing, u)
     if isinstance(matrix, CentralDifferences):
-        groups = 1 if matrix.joint else channels
-        return groups, 2, partial(conductances.central, grid=matrix.grid, **given)
-    stencil = matrix.stencil
-    given |= {
-        "along": matrix.rule,
-        "wide": _half(matrix.integration, u),
-        "stencil": np.array([stencil.alpha, stencil.gamma * (1 - 2 * stencil.alpha), matrix.least], u.dtype),
-    }
-    return 1, 4, partial(delta_stencil.delta, **given)
+        return conductances.central(u, taps, kind, rule, matrix.grid, matrix.joint, threads)
+    stencil, wide = matrix.stencil, _half(matrix.integration, u)
+    numbers = np.array([stencil.alpha, stencil.gamma * (1 - 2 * stencil.alpha), matrix.least], u.dtype)
+    return delta_stencil.delta(u, taps, wide, matrix.rule, kind, rule, numbers, threads)
 
 
 def _half(sigma: float, like: Array) -> Array:

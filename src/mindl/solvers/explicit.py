@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mindl.models.flow import Flow
-from mindl.solvers.dispatch_flows import explicit_step
+from mindl.solvers.dispatch_flows import explicit_steps
 from mindl.solvers.scheme import Moment, Scheme, bounded_step, check_step_size
 
 
@@ -45,7 +45,7 @@ class Explicit(Scheme[Flow]):
 
     def over(self, view: Flow, moment: Moment, duration: float) -> Moment:
         """u + tau R(u)."""
-        image = explicit_step(view, moment.image, duration)
+        image = explicit_steps(view, moment.image, [(duration, 0.0)])
         if image is None:
             image = moment.image + duration * view.rate(moment.image)
         return Moment(image, moment.time + duration, work=moment.work + 1)
