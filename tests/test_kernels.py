@@ -114,18 +114,25 @@ def test_the_sums_of_a_gap_are_those_of_the_strips(shape: tuple[int, ...], threa
             assert ((ours - theirs).abs() <= 1e-12 * scale).all(), (model.title, name)
 
 
-def test_float32_colour_certifies_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda f: md.models.rof(f, weight=0.1),
+        # Each compiles kernels of its own.
+        pytest.param(lambda f: md.models.tv_l1(f, weight=0.8), marks=pytest.mark.slow),
+        pytest.param(lambda f: md.models.tgv(f, weight=0.1), marks=pytest.mark.slow),
+    ],
+    ids=["rof", "tv_l1", "tgv"],
+)
+def test_float32_colour_certifies_alike(make: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """The whole road in the type of photographs: the same steps, the same certificate to rounding."""
-    f = random_image(2, 3, 40, 33)
-    for model in (md.models.rof(f, weight=0.1), md.models.tv_l1(f, weight=0.8), md.models.tgv(f, weight=0.1)):
-        stop = md.Stop(1e-3)
-        swept = md.minimise(model, md.solvers.PrimalDual(), stop=stop)
-        with monkeypatch.context() as context:
-            context.setenv("MINDL_KERNELS", "off")
-            plain = md.minimise(model, md.solvers.PrimalDual(), stop=stop)
-        assert swept.outcome is plain.outcome is Outcome.CERTIFIED
-        assert (swept.steps - plain.steps).abs().max() <= 10
-        assert torch.allclose(swept.image, plain.image, atol=2e-3)
+    model, stop = make(random_image(2, 3, 40, 33)), md.Stop(1e-3)
+    swept = md.minimise(model, md.solvers.PrimalDual(), stop=stop)
+    monkeypatch.setenv("MINDL_KERNELS", "off")
+    plain = md.minimise(model, md.solvers.PrimalDual(), stop=stop)
+    assert swept.outcome is plain.outcome is Outcome.CERTIFIED
+    assert (swept.steps - plain.steps).abs().max() <= 10
+    assert torch.allclose(swept.image, plain.image, atol=2e-3)
 
 
 def test_images_alone_in_company_and_on_more_threads_are_the_same() -> None:
