@@ -95,3 +95,12 @@ def row_range(phase: int, band: int, bands: int, top: int, bottom: int, t: int) 
     first = top + t if band > 0 else top
     end = bottom - t - 1 if band < bands - 1 else bottom
     return first, end, end
+
+
+@part
+def copied(source: Array, target: Array) -> None:
+    """A row of a field, (channel, component, width), into another; an assignment takes seconds to compile."""
+    for c in range(source.shape[0]):
+        for k in range(source.shape[1]):
+            for j in range(source.shape[2]):
+                target[c, k, j] = source[c, k, j]

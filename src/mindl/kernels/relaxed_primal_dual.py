@@ -17,7 +17,7 @@ import math
 import numpy as np
 from numba import prange
 
-from mindl.kernels.compiled import Array, Flags, bands, depth, part, row_range, run, sweep
+from mindl.kernels.compiled import Array, Flags, bands, copied, depth, part, row_range, run, sweep
 from mindl.kernels.gap import HALF_SQUARED, KNOWN_PIXELS
 
 
@@ -123,14 +123,6 @@ def _primal_row(
 
 
 @part
-def _copy(source: Array, target: Array) -> None:
-    for c in range(source.shape[0]):
-        for k in range(2):
-            for j in range(source.shape[2]):
-                target[c, k, j] = source[c, k, j]
-
-
-@part
 def _rows(
     u: Array, f: Array, known: Flags, p: Array, ahead: Array, above: Array, ends: Array, lines: Array, low: Array,
     high: Array, scalars: Array, isotropic: bool, kind: int, count: int, phase: int, band: int, bands: int,
@@ -149,9 +141,9 @@ def _rows(
             if i < dual_end:
                 _dual_row(u, p, ahead, lines[0], i, scalars, isotropic)
             else:
-                _copy(ends[t], ahead)
+                copied(ends[t], ahead)
             if phase == 0 and band > 0 and i == first:
-                _copy(ahead, ends[t])
+                copied(ahead, ends[t])
             else:
                 _primal_row(u, f, known, ahead, above[t], lines[1], low, high, i, scalars, kind)
             for c in range(u.shape[0]):

@@ -13,7 +13,7 @@ import math
 import numpy as np
 from numba import prange
 
-from mindl.kernels.compiled import Array, bands, part, run, sweep
+from mindl.kernels.compiled import Array, bands, copied, part, run, sweep
 
 RING = 3
 """Rows of 2 p~ - p that a row of the unknown needs."""
@@ -140,14 +140,6 @@ def _primal_row(
 
 
 @part
-def _copy(source: Array, target: Array) -> None:
-    for c in range(source.shape[0]):
-        for k in range(5):
-            for j in range(source.shape[2]):
-                target[c, k, j] = source[c, k, j]
-
-
-@part
 def _rows(
     u: Array, wx: Array, wy: Array, f: Array, p: Array, ring: Array, ends: Array, lines: Array, scalars: Array,
     phase: int, band: int, bands: int,
@@ -167,9 +159,9 @@ def _rows(
         if start <= i < end:
             _dual_row(u, wx, wy, p, ring[i % RING], lines[3], i, scalars)
             if phase == 0 and band > 0 and i < start + 2:
-                _copy(ring[i % RING], ends[i - start])
+                copied(ring[i % RING], ends[i - start])
         elif phase == 1:
-            _copy(ends[i - end], ring[i % RING])
+            copied(ends[i - end], ring[i % RING])
         if first <= i - 1 < last:
             _primal_row(
                 u, wx, wy, f, ring[(i - 2) % RING], ring[(i - 1) % RING], ring[i % RING], lines, i - 1, scalars
