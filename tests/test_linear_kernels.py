@@ -101,6 +101,20 @@ def test_sums_of_certificates_are_the_plain_sums(model) -> None:
     assert not proving or torch.allclose(fused.margin, plain.margin, rtol=1e-11, atol=1e-9)
 
 
+@pytest.mark.parametrize("make", [md.models.harmonic_inpainting, md.models.biharmonic_inpainting])
+def test_sums_of_float32_images_are_taken_in_float64(make) -> None:
+    """Differences of such pixels are rounded in float32; 40 rows are more than are added at once."""
+    f, mask = random_image(1, 2, 40, 21) * 0.7, md.images.random_mask(40, 21, 0.1, seed=3)
+    view = make(f, mask).view(LinearSystem)
+    image = view.project(random_image(*f.shape, seed=5) * 0.7)
+    values = torch.where(view.free, random_image(*f.shape, seed=6).double(), 0)
+    with sweeps():
+        fused = view.residual_sums(image, values)
+    plain = residual_sums(view, image, values)
+    for name in ("energy", "squared", "peak", "margin", "height", "values_squared"):
+        assert torch.allclose(getattr(fused, name), getattr(plain, name), rtol=1e-13, atol=0), name
+
+
 def test_a_changed_known_pixel_has_infinite_energy() -> None:
     f, mask = random_image(1, 1, 4, 5, dtype=F64), md.images.random_mask(4, 5, 0.3, seed=0)
     model = md.models.harmonic_inpainting(f, mask)
@@ -263,9 +277,9 @@ def test_proofs_find_their_witnesses_by_sweeps() -> None:
         assert dispatch_linear.served(Correction(lambda *given: view.apply(*given), right, view), right) is None
         system = Correction(counted, right, view)
         assert dispatch_linear.served(system, right) is not None
-        for found, _ in iterates(system, 40):
+        for state, _ in iterates(system, 40):
             pass
-    assert close(view.apply(found), right, 1e-8) and counted.products >= 40
+    assert close(view.apply(state.unknown), right, 1e-8) and counted.products >= 40
 
 
 def test_semi_implicit_steps_of_linear_diffusion_take_the_sweep(monkeypatch) -> None:

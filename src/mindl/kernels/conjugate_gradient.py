@@ -75,9 +75,11 @@ def _renewed_row(
 ) -> None:
     """b - A u from k L^m u, or from A u where b is given."""
     for j in range(out.size):
-        misfit = -float(data[j])
-        if not right:
-            misfit = identity * (float(here[j]) - float(data[j])) if free[j] else 0.0
+        misfit = 0.0
+        if right:
+            misfit = -np.float64(data[j])
+        elif free[j]:
+            misfit = identity * (np.float64(here[j]) - np.float64(data[j]))
         out[j] = -(product[j] + misfit)
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 import numba
+import numpy as np
 
 from mindl.kernels.compiled import OPTIONS, Array, Flags, bands, part
 
@@ -35,7 +36,7 @@ def dot(left: Array, right: Array) -> float:
     """
     total = 0.0
     for j in range(left.size):
-        total += float(left[j]) * float(right[j])
+        total += np.float64(left[j]) * np.float64(right[j])
     return total
 
 

@@ -404,9 +404,7 @@ def residual_rounding(view: LinearSystem, energy: PerImage) -> PerImage:
     It consists of differences that are at most sqrt(2 E) each, times at most the norm of A.
     """
     slip = 64 * EPSILON * (2 * energy * _stiffness(view).clamp(min=1.0)).sqrt()
-    if view.free is None:
-        return slip
-    return torch.where(view.free.flatten(1).any(dim=1), slip, 0)  # nothing is computed where nothing is sought
+    return slip if view.seeks is None else torch.where(view.seeks, slip, 0)  # nothing sought, nothing computed
 
 
 def product_rounding(view: LinearSystem, height: PerImage) -> PerImage:

@@ -28,7 +28,7 @@ from torch import Tensor
 
 from mindl.calculus import Operator
 from mindl.calculus.operators import colours
-from mindl.core.arrays import Dual, Image, PerImage, highest
+from mindl.core.arrays import Dual, Image, PerImage, PerImageFlag, highest
 from mindl.core.errors import InputError, NonFiniteError
 from mindl.core.reduce import norm
 from mindl.models.flow import Flow
@@ -169,6 +169,16 @@ class LinearSystem(SmoothEnergy):
     @abstractmethod
     def apply(self, direction: Image, out: Tensor | None = None, scratch: Tensor | None = None) -> Image:
         """A d. With ``out`` and ``scratch`` (both of the image's shape) nothing is allocated."""
+
+    @property
+    def origin(self) -> LinearSystem:
+        """The system that A belongs to: where what was made of A is kept."""
+        return self
+
+    @cached_property
+    def seeks(self) -> PerImageFlag | None:
+        """Which images have a free pixel; None: all."""
+        return None if self.free is None else self.free.flatten(1).any(dim=1)
 
     @property
     def laplacian(self) -> Laplacian | None:

@@ -37,6 +37,11 @@ class ConjugateGradientState:
     count: int
     correct: Correct | None
 
+    @property
+    def unknown(self) -> Image:
+        """What has been found so far, in float64."""
+        return self.anchor + self.correction
+
 
 @dataclass(frozen=True)
 class ConjugateGradient(Solver[LinearSystem, ConjugateGradientState]):

@@ -13,7 +13,7 @@ from mindl.core.reduce import inner
 from mindl.models.candidate import Candidate
 from mindl.models.fused_linear import Laplacian, laplacian_of
 from mindl.models.views import LinearSystem, SmoothEnergy
-from mindl.solvers.conjugate_gradient import ConjugateGradient
+from mindl.solvers.conjugate_gradient import ConjugateGradient, ConjugateGradientState
 from mindl.solvers.multigrid import Multigrid
 
 Map = Callable[..., Tensor]
@@ -49,6 +49,11 @@ class Correction(LinearSystem):
     def pattern(self) -> tuple[int, int]:
         """(batch, channel) of what A depends on."""
         return super().pattern if self.of is None else self.of.pattern
+
+    @property
+    def origin(self) -> LinearSystem:
+        """That of the system, if it has its matrix."""
+        return self if self.of is None or self.matrix != self.of.apply else self.of.origin
 
     @property
     def laplacian(self) -> Laplacian | None:
@@ -97,31 +102,33 @@ class Counted:
         return None if known is None else replace(known, tally=self.add)
 
 
-def iterates(system: Correction, steps: int) -> Iterator[tuple[Image, PerImage]]:
-    """Conjugate gradients from 0: (d, relative residual of each image) after every few steps.
+def iterates(system: Correction, steps: int) -> Iterator[tuple[ConjugateGradientState, PerImage]]:
+    """Conjugate gradients from 0: (state, relative residual of each image) after every few steps.
 
     With multigrid as preconditioner where the matrix may be taken apart.
     """
     multigrid = system.reach is not None and not system.wraps
-    solver, every = ConjugateGradient(preconditioner=Multigrid() if multigrid else None), 2 if multigrid else 10
+    solver, every = ConjugateGradient(preconditioner=Multigrid() if multigrid else None), 1 if multigrid else 10
     state = solver.begin(system, Candidate(torch.zeros_like(system.right)))
     scale = inner(system.right, system.right)
     for done in range(0, steps, every):
         state = solver.advance(system, state, min(every, steps - done))
         relative = torch.where(scale > 0, state.squared / torch.where(scale > 0, scale, 1), 0).sqrt()
-        yield solver.candidate(system, state).image, relative
+        yield state, relative
 
 
 def solve(system: Correction, tolerance: float, steps: int = 5000) -> Image:
     """d with a relative residual of at most ``tolerance``, or the best after ``steps``."""
     found = torch.zeros_like(system.right)
     done = torch.zeros(found.shape[0], dtype=torch.bool, device=found.device)
-    for direction, relative in iterates(system, steps):
-        found = torch.where(done.reshape(-1, 1, 1, 1), found, direction)  # each image stops on its own
-        done = done | (relative <= tolerance)
+    for state, relative in iterates(system, steps):
+        now = ~done & (relative <= tolerance)  # each image stops on its own
+        if bool(now.any()):
+            found = torch.where(now.reshape(-1, 1, 1, 1), state.unknown.to(found.dtype), found)
+        done = done | now
         if bool(done.all()):
-            break
-    return found
+            return found
+    return torch.where(done.reshape(-1, 1, 1, 1), found, state.unknown.to(found.dtype))
 
 
 def hessian(view: SmoothEnergy, image: Image) -> Map:

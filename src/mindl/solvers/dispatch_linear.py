@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -159,9 +160,16 @@ class FusedCycles:
         return ((b, c) for b in range(image.shape[0]) for c in range(image.shape[1]))
 
 
+_MADE: WeakKeyDictionary[LinearSystem, dict[tuple[object, ...], FusedCycles]] = WeakKeyDictionary()
+"""The cycles that were made for a system: a proof uses those of the solver."""
+
+
 def cycles(view: LinearSystem, like: Image, visits: int, smoothing: int) -> FusedCycles | None:
     """The cycles of ``Multigrid(visits, smoothing)`` for a five-point matrix."""
     system = served(view, like)
     if system is None or system.order != 1:
         return None
-    return FusedCycles(system, like, visits, smoothing)
+    made, key = _MADE.setdefault(view.origin, {}), (like.shape, like.dtype, visits, smoothing)
+    if key not in made:
+        made[key] = FusedCycles(system, like, visits, smoothing)
+    return made[key]

@@ -9,7 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from mindl.core.arrays import Dual, Image, PerImage, check_image, per_image
+from mindl.core.arrays import Dual, Image, PerImageFlag, check_image, per_image
 from mindl.core.errors import InputError
 from mindl.core.reduce import largest
 from mindl.models.candidate import Candidate
@@ -24,13 +24,21 @@ from mindl.models.certificate import (
     product_rounding,
     proving_view,
     residual_rounding,
+    residual_sums,
     verify,
 )
 from mindl.models.model import Model
-from mindl.models.views import LinearSystem, Local, MonotoneSystem, PolyharmonicSystem, SaddlePoint
-from mindl.solvers.correction import Correction, iterates, solve
+from mindl.models.views import LinearSystem, Local, MonotoneSystem, PolyharmonicSystem, ResidualSums, SaddlePoint
+from mindl.solvers.conjugate_gradient import ConjugateGradient
+from mindl.solvers.correction import Correction, iterates
 from mindl.solvers.primal_dual import PrimalDual
 from mindl.solvers.solution import Solution
+
+EXCESS = 0.1
+"""What a supersolution is asked for beyond the residual, relative to the residual's root mean square."""
+
+NEAR = 0.05
+"""The relative residual from which it is worth while to look whether a witness holds."""
 
 FARTHEST_HALO = 128
 """Rows that a strip borrows from its neighbours at most, when witnesses are sought strip by strip."""
@@ -107,68 +115,65 @@ def _dual_witness(view: SaddlePoint, image: Image, dual: Dual | None, effort: in
 
 
 def _supersolution(view: MonotoneSystem, image: Image, effort: int) -> Supersolution:
-    r"""v with A v >= |r| on the free pixels, in float64.
+    r"""v with A v >= |r| on the free pixels, in float64; 0 where ``effort`` does not find one.
 
-    From w with A w >= 1 (an approximate solution of A w = 1, scaled by 1 / min A w) two vectors are made:
-    w max|r|, and an approximate solution of A v = |r| lifted by w times its largest deficit. The pixelwise
-    minimum of both is again one, since the off-diagonal entries of A are not positive. Where w is not found,
-    v is 0 and proves nothing.
+    Conjugate gradients solve :math:`A v = |r| + \epsilon`. As soon as no pixel is farther from it than
+    :math:`\epsilon`, a tenth of the residual's root mean square, v is a supersolution, too large by about a tenth.
     """
-    # Approximate solutions suffice, so they are found in the image's own type; what makes them proofs, the
-    # largest deficits, is computed in float64. w belongs to the mask and is shared by what shares the mask.
+    sums = _sums(view, image, None)
+    slip = residual_rounding(view, sums.energy)
+    usable = torch.isfinite(sums.energy)  # nothing helps an image that breaks a hard constraint
     free = _free(view, image)
-    residual = view.gradient(image.double()).abs()
-    peak = largest(residual)
-    lift, floor = _covering(view, free.to(image.dtype), effort)
-    usable = floor > 0
-    floor = torch.where(usable, floor, 1)
-    plain = lift * per_image(peak / floor, residual)
-    approximate = solve(
-        Correction(view.apply, residual.to(image.dtype), view), tolerance=0.03, steps=effort
-    ).double()
-    deficit = _largest_deficit(view.apply(approximate), residual, free)
-    fine = approximate + lift * per_image(deficit / floor, residual)
-    values = torch.minimum(plain, fine)
-    # Lifted a little more than needed, so that rounding in the verifier's own sums cannot break it.
-    height = largest(values)
-    energy = view.energy(image)
-    slack = 2 * (residual_rounding(view, energy) + product_rounding(view, height)) + 1e-12 * peak
-    usable = usable & torch.isfinite(energy)  # nothing helps an image that breaks a hard constraint
-    values = values + lift * per_image(torch.where(usable, slack, 0) / floor, residual)
-    return Supersolution(values * per_image(usable, residual))
+    sought = (free.flatten(1).sum(dim=1) * (image.shape[1] / free.shape[1])).clamp(min=1)
+    excess = torch.where(usable, EXCESS * (sums.squared / sought).sqrt() + 2 * slip, 0)
+    wanted = ConjugateGradient().begin(view, Candidate(image)).residual.abs_()
+    wanted = torch.where(free, wanted + per_image(excess, wanted), 0)
+    found, done = None, ~usable
+    for state, relative in iterates(Correction(view.apply, wanted, view), effort):
+        if bool(((relative <= NEAR) & ~done).any()):
+            trial = state.unknown
+            sums = _sums(view, image, trial)
+            holds = ~done & (sums.margin >= slip + product_rounding(view, sums.height))
+            found = trial * per_image(holds, trial) if found is None else torch.where(_each(holds), trial, found)
+            done = done | holds
+        if bool(done.all()):
+            break
+    return Supersolution(torch.zeros_like(image, dtype=torch.float64) if found is None else found)
 
 
 def _harmonic_cover(view: PolyharmonicSystem, image: Image, effort: int) -> HarmonicCover:
-    """w with H w >= 1 on the free pixels, lifted a little for the verifier's rounding; 0 where it is not found."""
-    free = _free(view.harmonic, image)
-    lift, floor = _covering(view.harmonic, free.double(), effort)
-    slack = 2 * product_rounding(view.harmonic, largest(lift) / floor.clamp(min=1e-3))
-    factor = torch.where(floor > 1e-3, (1 + slack) / floor.clamp(min=1e-3), 0)
-    return HarmonicCover((lift * per_image(factor, lift)).expand(image.shape).contiguous())
+    """w with H w >= 1 on the free pixels, lifted a little for the verifier's rounding; 0 where it is not found.
+
+    It belongs to the mask and is shared by what shares the mask.
+    """
+    harmonic, free = view.harmonic, _free(view, image)
+    found = torch.zeros(free.shape, dtype=torch.float64, device=image.device)
+    done = torch.zeros(len(found), dtype=torch.bool, device=image.device)
+    for state, relative in iterates(Correction(harmonic.apply, free.to(image.dtype), harmonic), effort):
+        if bool((relative <= NEAR).any()):
+            trial = state.unknown
+            sums = _sums(view, image, trial.expand(image.shape))
+            floor = 1 + sums.margin[: len(found)]
+            height = largest(trial) / floor.clamp(min=0.5)
+            holds = ~done & (floor > 0.5)
+            factor = torch.where(holds, (1 + 2 * product_rounding(harmonic, height)) / floor, 0)
+            found = torch.where(_each(holds), trial * per_image(factor, trial), found)
+            done = done | holds
+        if bool(done.all()):
+            break
+    return HarmonicCover(found.expand(image.shape).contiguous())
+
+
+def _sums(view: LinearSystem, image: Image, values: Image | None) -> ResidualSums:
+    """What the verifier will look at."""
+    return view.residual_sums(image, values) or residual_sums(view, image, values)
+
+
+def _each(flags: PerImageFlag) -> Tensor:
+    return flags.reshape(-1, 1, 1, 1)
 
 
 def _free(view: LinearSystem, image: Image) -> Tensor:
     """The free pixels, in the pattern of the matrix."""
     free = torch.ones_like(image[:1, :1], dtype=torch.bool) if view.free is None else view.free
     return free.expand(*view.pattern, *image.shape[2:])
-
-
-def _covering(view: LinearSystem, ones: Tensor, effort: int) -> tuple[Image, PerImage]:
-    """w and the minimum of A w over the free pixels; it is not positive where ``effort`` did not suffice."""
-    lift, floor = ones, torch.zeros(ones.shape[0], dtype=torch.float64, device=ones.device)
-    done = torch.zeros_like(floor, dtype=torch.bool)
-    for trial, relative in iterates(Correction(view.apply, ones, view), effort):
-        near = relative <= 0.1
-        reached = 1 - _largest_deficit(view.apply(trial.double()), ones, ones) if bool(near.any()) else floor
-        lift = torch.where(done.reshape(-1, 1, 1, 1), lift, trial)  # each image stops on its own
-        floor = torch.where(done | ~near, floor, reached)
-        done = done | (near & (floor > 0.5))
-        if bool(done.all()):
-            break
-    lift = lift.double()
-    return lift, torch.where(done, floor, 1 - _largest_deficit(view.apply(lift), ones, ones))
-
-
-def _largest_deficit(covered: Tensor, wanted: Tensor, free: Tensor) -> PerImage:
-    """max(wanted - covered, 0) over the free pixels of each image."""
-    return largest((wanted - covered) * free).clamp(min=0)
