@@ -215,7 +215,7 @@ def _row(
     low: Array, high: Array, kind: int, weight: float, contrast: float, radius: float, grid: float,
     isotropic: bool, columns: Array,
 ) -> None:  # fmt: skip
-    """Add the terms of row i to ``columns``; ``above`` is the feasible field of the row before, ``dual`` its own."""
+    """Add the terms of row i to ``columns``; ``dual`` is its feasible field, ``above`` that of the row before."""
     size, product, terms, other = lines[0], lines[1], lines[2], lines[3]
     feasible_row(p, dual, size, i, radius, isotropic)
     _gradient_row(u, field, i, 1.0 / grid)

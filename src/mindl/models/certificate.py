@@ -165,18 +165,25 @@ def verify(model: Model, image: Image, witness: Witness | None = None) -> Certif
     if isinstance(view, SaddlePoint):
         if isinstance(witness, Supersolution | HarmonicCover):
             raise InputError(f"{model.title} is a saddle point: its witness is a DualWitness.")
-        field = view.operator.field_shape(image.shape)
-        if witness is None:
-            witness = DualWitness(image.new_zeros(field))
-        _check_witness("dual", witness.dual, field)
-        _check_witness("image", witness.image, image.shape)
-        return _saddle_point(view, image, witness)
-    if isinstance(view, LinearSystem):
+        if witness is not None:
+            _check_witness("dual", witness.dual, view.operator.field_shape(image.shape))
+            _check_witness("image", witness.image, image.shape)
+    elif isinstance(view, LinearSystem):
         wanted = HarmonicCover if isinstance(view, PolyharmonicSystem) else Supersolution
         if witness is not None and not isinstance(witness, wanted):
             raise InputError(f"{model.title} is a linear system: its witness is a {wanted.__name__}.")
         _check_witness("values", None if witness is None else witness.values, image.shape)
-        return _linear_system(view, image, witness)
+    return proved(view, image, witness)
+
+
+def proved(view: Energy, image: Image, witness: Witness | None) -> Certificate:
+    """``verify`` for what is known to fit and, but for the dual field, to be finite."""
+    if isinstance(view, SaddlePoint):
+        if witness is None:
+            witness = DualWitness(image.new_zeros(view.operator.field_shape(image.shape)))
+        return _saddle_point(view, image, cast(DualWitness, witness))
+    if isinstance(view, LinearSystem):
+        return _linear_system(view, image, cast("Supersolution | HarmonicCover | None", witness))
     return _energy(view, image)
 
 
@@ -330,8 +337,9 @@ def _range_bound(view: SaddlePoint, image: Image) -> PerImage:
     between = view.data_range()
     if between is None or not view.modulus:
         return torch.full((image.shape[0],), torch.inf, dtype=torch.float64, device=image.device)
-    low, high = between
-    return torch.maximum(largest(image - low), largest(high - image)) * (1 + 8 * torch.finfo(image.dtype).eps)
+    low, high = between  # of each channel, as the image's own: rounding is monotone
+    above, below = image.amax(dim=(2, 3), keepdim=True) - low, high - image.amin(dim=(2, 3), keepdim=True)
+    return torch.maximum(largest(above), largest(below)) * (1 + 8 * torch.finfo(image.dtype).eps)
 
 
 def _linear_system(view: LinearSystem, image: Image, witness: Supersolution | HarmonicCover | None) -> Certificate:

@@ -328,6 +328,10 @@ class _Saddle(_View, SaddlePoint):
         return gap_sums(self.model, image, dual)
 
     def data_range(self) -> tuple[Tensor, Tensor] | None:
+        return self._range
+
+    @cached_property
+    def _range(self) -> tuple[Tensor, Tensor] | None:
         if not isinstance(self.operator, Differences) or not isinstance(self._data, HalfSquared):
             return None
         low, high = self._data.data.amin(dim=(2, 3), keepdim=True), self._data.data.amax(dim=(2, 3), keepdim=True)

@@ -141,19 +141,24 @@ def go_on(
         solver, why = choose(model)
     view = _accepted(model, solver)
     stop, differentiate, watch = stop or Stop(), differentiate or Detached(), watch or Silent()
-    first = start_of(model, start)
-    stop.check(first.image.dtype)
     smooth = model.view(SmoothEnergy) if model.why_not(SmoothEnergy) is None else view
     differentiate.check(smooth)
     with torch.set_grad_enabled(differentiate.through_steps and torch.is_grad_enabled()):
         scaled = isinstance(view, LinearSystem | SaddlePoint)  # their certificates have a scale of their own
         scale = None if origin is None or scaled else measure(view, Candidate(origin), None)[1]
         in_place = not differentiate.through_steps
-        run = iterate(view, solver, first, stop=stop, watch=watch, in_place=in_place, first_scale=scale)
+        # Nobody but the loop holds the start, and it lets go.
+        first = _checked(start_of(model, start), stop)
+        run = iterate(view, solver, first.pop(), stop=stop, watch=watch, in_place=in_place, first_scale=scale)
     unknown = differentiate.attach(smooth, run.image)
     with torch.no_grad():
         certificate = final_certificate(model, view, run)
     return solution_of(model, solver, stop, run, unknown, certificate, why)
+
+
+def _checked(first: Candidate, stop: Stop) -> list[Candidate]:
+    stop.check(first.image.dtype)
+    return [first]
 
 
 def solution_of(
@@ -257,6 +262,8 @@ def final_certificate(model: Model, view: Energy, run: Run) -> Certificate:
     if isinstance(view, MonotoneSystem | PolyharmonicSystem):
         return certify(view, image, effort=PROOF_STEPS)
     if isinstance(view, SaddlePoint):
+        if run.proof is not None:
+            return run.proof
         if run.dual is None:
             return certify(view, image)
         return certify(view, image, dual=run.dual.detach(), effort=0)

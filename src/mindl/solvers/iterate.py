@@ -11,9 +11,10 @@ from torch import Tensor
 
 from mindl.core.arrays import Dual, Image, PerImage, PerImageFlag, finite, per_image
 from mindl.models.candidate import Candidate
-from mindl.models.certificate import Certificate, DualWitness, verify, with_scale
+from mindl.models.certificate import Certificate, DualWitness, proved, verify, with_scale
 from mindl.models.model import Model
-from mindl.models.views import SaddlePoint
+from mindl.models.views import Energy, SaddlePoint
+from mindl.solvers.checks import Checks
 from mindl.solvers.solution import Trace
 from mindl.solvers.solver import Solver
 from mindl.solvers.stop import Stop
@@ -22,7 +23,7 @@ from mindl.solvers.watch import Watch
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What the loop leaves: each image as it was when it stopped."""
+    """What the loop leaves: each image as it was when it stopped; ``proof``, if its last check proved them all."""
 
     image: Image
     dual: Dual | None
@@ -34,6 +35,7 @@ class Run:
     seconds: float
     work: int
     trace: Trace
+    proof: Certificate | None
 
 
 def iterate(
@@ -49,47 +51,55 @@ def iterate(
     """Advance, check, freeze the images that are done, until all are or the steps are used up.
 
     An image that has met the rule is put aside as it is: its mates go on without it, so that the result of
-    each is the same alone and in a batch. ``in_place`` takes the fast twin of ``step``, which autograd
-    cannot follow. ``first_scale`` stands in for the measure at the start, where certificates have no scale of
-    their own.
+    each is the same alone and in a batch. For the same reason each has checks of its own. ``in_place`` takes the
+    fast twin of ``step``, which autograd cannot follow. ``first_scale`` stands in for the measure at the start,
+    where certificates have no scale of their own.
     """
     clock = time.perf_counter()
     state = solver.begin(view, start)
     batch, device = start.image.shape[0], start.image.device
+    del start
     done = torch.zeros(batch, dtype=torch.bool, device=device)
     met, stuck, diverged = done.clone(), done.clone(), done.clone()
     steps = torch.zeros(batch, dtype=torch.int64, device=device)
     kept: Candidate | None = None
     rows: list[tuple[int, float, PerImage, PerImage]] = []
     count = 0
+    checks = Checks(stop, solver.heavy, batch)
     while True:
         candidate = solver.candidate(view, state)
+        due = checks.due(count).to(device)
         with torch.no_grad():
             healthy = finite(candidate.image)
             if stop.tolerance is not None or count == 0:
                 certificate, first_scale = measure(view, _detached(candidate, healthy), first_scale)
                 rows.append((count, time.perf_counter() - clock, certificate.bound, certificate.scale))
                 now_met = stop.met(certificate) & healthy
+            checks.looked(count, certificate, solver.residual(state))
             now_stuck = solver.stuck(state).to(device) & ~now_met
             if stop.tolerance is None:  # exactly the steps that were asked for
                 now_stuck = torch.zeros_like(done)
-            fresh = ~done & (now_met | now_stuck | ~healthy)
-            diverged = diverged | (~done & ~healthy)
+            fresh = ~done & due & (now_met | now_stuck | ~healthy)
+            diverged = diverged | (fresh & ~healthy)
             met, stuck = met | (fresh & now_met), stuck | (fresh & now_stuck & healthy)
             steps = torch.where(done, steps, count)
         # The last finite image of one that diverged is what it was at the check before.
-        kept = _freeze(kept, candidate, done | ~healthy, in_place)
+        kept = _freeze(kept, candidate, done | ~due | ~healthy, in_place)
+        del candidate
         done = done | fresh
         watch.checked(count, certificate, done, stop)
         if bool(done.all()) or count >= stop.steps:
             break
-        n = min(1 if solver.heavy else stop.every, stop.steps - count)
-        if in_place:
-            state = solver.advance(view, state, n)
-        else:
-            for _ in range(n):
-                state = solver.step(view, state)
-        count += n
+        postponed = True
+        while postponed:
+            n = checks.next(count, done) - count
+            if in_place:
+                state = solver.advance(view, state, n)
+            else:
+                for _ in range(n):
+                    state = solver.step(view, state)
+            count += n
+            postponed = checks.postponed(count, done, solver.residual(state), solver.stuck(state))
     dual = kept.dual
     if dual is not None and bool(diverged.any()):
         dual = torch.where(per_image(finite(dual), dual) > 0, dual, 0)
@@ -109,6 +119,7 @@ def iterate(
             torch.stack([row[2] for row in rows]),
             torch.stack([row[3] for row in rows]),
         ),
+        certificate if rows[-1][0] == count and bool((met & (steps == count)).all()) else None,
     )
 
 
@@ -122,7 +133,9 @@ def measure(
     witness = None
     if isinstance(view, SaddlePoint) and candidate.dual is not None:
         witness = DualWitness(candidate.dual)
-    certificate = verify(view, candidate.image, witness)
+    certificate = (
+        proved(view, candidate.image, witness) if isinstance(view, Energy) else verify(view, candidate.image)
+    )
     if certificate.scaled:
         return certificate, None
     scale = certificate.bound if first_scale is None else first_scale

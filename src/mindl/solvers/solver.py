@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 import torch
 
-from mindl.core.arrays import PerImageFlag
+from mindl.core.arrays import PerImage, PerImageFlag
 from mindl.models.candidate import Candidate
 from mindl.models.model import Model
 
@@ -69,6 +69,10 @@ class Solver(ABC, Generic[View, State]):
     def stuck(self, state: State) -> PerImageFlag:
         """Which images cannot make progress any more (by default none)."""
         return torch.zeros((), dtype=torch.bool)
+
+    def residual(self, state: State) -> PerImage | None:
+        """The norm of a residual that the state holds, if certificates are proportional to it."""
+        return None
 
     @property
     def heavy(self) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from mindl.core.arrays import PerImageFlag
+from mindl.core.arrays import PerImage, PerImageFlag
 from mindl.core.errors import InputError, ToleranceError
 from mindl.models.certificate import Certificate
 
@@ -27,25 +27,26 @@ class Stop:
     The certificate's kind says what bound and scale are. The second clause serves images of almost no energy
     (a constant has none); it is 0.01 grey level at the default. Every image of a batch stops on its own.
     ``tolerance=None`` does exactly ``steps`` steps. The rule is checked after every ``every`` steps, and after
-    each step of a solver whose steps cost more than the check.
+    each step of a solver whose steps cost more than the check; without ``every`` after every 10, but for checks
+    that can be foreseen to fail.
 
     Raises:
         InputError: a tolerance or number of steps below 0, or a check that never comes.
 
     >>> Stop(1e-4)
-    Stop(tolerance=0.0001, steps=5000, every=10)
+    Stop(tolerance=0.0001, steps=5000, every=None)
     """
 
     tolerance: float | None = 1e-4
     steps: int = 5000
-    every: int = 10
+    every: int | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.tolerance, float | int | None):
             raise InputError(f"Stop(tolerance={self.tolerance!r}) must be a number, or None.")
         if self.tolerance is not None and not 0 < self.tolerance < 1:
             raise InputError(f"Stop(tolerance={self.tolerance}) must be above 0 and below 1, or None.")
-        if self.steps < 0 or self.every < 1:
+        if self.steps < 0 or (self.every is not None and self.every < 1):
             raise InputError(f"Stop needs steps >= 0 and every >= 1, got {self.steps} and {self.every}.")
 
     def check(self, dtype: torch.dtype) -> None:
@@ -68,3 +69,12 @@ class Stop:
         small = certificate.bound <= self.tolerance * certificate.scale
         small = small & torch.isfinite(certificate.bound)
         return small | (certificate.rms <= GREY_PER_TOLERANCE * self.tolerance)
+
+    def excess(self, certificate: Certificate) -> PerImage:
+        """How many times too large the measure is: at most 1 is met; without a tolerance nothing ever is."""
+        if self.tolerance is None:
+            return torch.full_like(certificate.bound, torch.inf)
+        least = torch.finfo(torch.float64).tiny
+        by_scale = certificate.bound / (self.tolerance * certificate.scale).clamp(min=least)
+        by_distance = certificate.rms / (GREY_PER_TOLERANCE * self.tolerance)
+        return torch.minimum(by_scale.nan_to_num(torch.inf), by_distance.nan_to_num(torch.inf))
