@@ -18,7 +18,7 @@ from mindl.kernels.compiled import Array, Flags, part, run, sweep
 from mindl.kernels.five_point import dot, matrix_row, shares
 from mindl.kernels.gap import folded
 
-PRODUCT, EDGES, UPDATE, TURN, GATHER, RESIDUAL, STOP = range(7)
+PRODUCT, EDGES, UPDATE, TURN, RESIDUAL, STOP = range(6)
 """The passages."""
 
 SQUARED, ENERGETIC, FLOOR, BEFORE, SIZE = range(5)
@@ -34,15 +34,15 @@ def turned_row(direction: Array, towards: Array, beta: float) -> None:
 
 @part
 def _updated_row(image: Array, residual: Array, direction: Array, product: Array, alpha: float) -> None:
-    """u + alpha d and r - alpha A d."""
+    """u + alpha d, in float64, and r - alpha A d."""
     for j in range(image.size):
-        image[j] += direction[j] * alpha
+        image[j] += np.float64(direction[j] * alpha)
         residual[j] += product[j] * -alpha
 
 
 @part
 def _stepped(
-    c: Array, r: Array, d: Array, free: Flags, height: int, order: int, lines: Array, scalars: Array, sums: Array,
+    u: Array, r: Array, d: Array, free: Flags, height: int, order: int, lines: Array, scalars: Array, sums: Array,
     phase: int, turns: bool, band: int, count: int,
 ) -> None:  # fmt: skip
     """A passage with products over a band: which rows, and what becomes of the product, the phase says."""
@@ -64,7 +64,7 @@ def _stepped(
             )
             left, right = d[g], lines[0]
             if phase == UPDATE:
-                _updated_row(c[g], r[g], left, right, scalars[2])
+                _updated_row(u[g], r[g], left, right, scalars[2])
                 left = right = r[g]
             sums[g] = dot(left, right)
 
@@ -85,21 +85,15 @@ def _renewed_row(
 
 @part
 def _renewed(
-    anchor: Array, c: Array, r: Array, data: Array, free: Flags, height: int, order: int, right: bool, wide: Array,
-    exact: Array, sums: Array, phase: int, top: int, bottom: int,
+    u: Array, r: Array, data: Array, free: Flags, height: int, order: int, right: bool, wide: Array, exact: Array,
+    sums: Array, top: int, bottom: int,
 ) -> None:  # fmt: skip
-    """The correction into the anchor; or the true residual, its square and that of the image."""
+    """The true residual, its square and that of the image."""
     for g in range(top, bottom):
-        whole, residual = anchor[g], r[g]
-        if phase == GATHER:
-            for j in range(whole.size):
-                whole[j] += c[g, j]
-                c[g, j] = 0.0
-        else:
-            known, identity = free[g % free.shape[0]], exact[0] if right else 0.0
-            matrix_row(anchor, g, height, order, g == top, known, wide[1:], wide[0], identity, exact[1])
-            _renewed_row(residual, whole, data[g], wide[0], known, exact[0], right)
-            sums[0, g], sums[1, g] = dot(residual, residual), dot(whole, whole)
+        known, identity = free[g % free.shape[0]], exact[0] if right else 0.0
+        matrix_row(u, g, height, order, g == top, known, wide[1:], wide[0], identity, exact[1])
+        _renewed_row(r[g], u[g], data[g], wide[0], known, exact[0], right)
+        sums[0, g], sums[1, g] = dot(r[g], r[g]), dot(u[g], u[g])
 
 
 @part
@@ -110,8 +104,8 @@ def ratio(above: float, below: float, numbers: Array, squared: float) -> float:
 
 @part
 def _passage(
-    anchor: Array, c: Array, r: Array, d: Array, data: Array, free: Flags, height: int, order: int, right: bool,
-    scalars: Array, exact: Array, lines: Array, wide: Array, sums: Array, phase: int, turns: bool, band: int,
+    u: Array, r: Array, d: Array, data: Array, free: Flags, height: int, order: int, right: bool, scalars: Array,
+    exact: Array, lines: Array, wide: Array, sums: Array, phase: int, turns: bool, band: int,
 ) -> None:  # fmt: skip
     """What a thread does in a passage."""
     total, parts = d.shape[0], lines.shape[0]
@@ -120,9 +114,9 @@ def _passage(
         for g in range(top, bottom):
             turned_row(d[g], r[g], scalars[3])
     elif phase < TURN:
-        _stepped(c, r, d, free, height, order, lines[band], scalars, sums[0], phase, turns, band, parts)
+        _stepped(u, r, d, free, height, order, lines[band], scalars, sums[0], phase, turns, band, parts)
     else:
-        _renewed(anchor, c, r, data, free, height, order, right, wide[band], exact, sums, phase, top, bottom)
+        _renewed(u, r, data, free, height, order, right, wide[band], exact, sums, top, bottom)
 
 
 @part
@@ -136,8 +130,6 @@ def _after(
         scalars[2] = ratio(numbers[ENERGETIC], folded(sums[0]), numbers, numbers[SQUARED])
         return UPDATE
     if phase == UPDATE and renews:
-        return GATHER
-    if phase == GATHER:
         return RESIDUAL
     if phase == TURN:
         return STOP
@@ -153,15 +145,15 @@ def _after(
 
 @sweep
 def passages(
-    anchor: Array, c: Array, r: Array, d: Array, data: Array, free: Flags, height: int, order: int, right: bool,
-    scalars: Array, exact: Array, lines: Array, wide: Array, sums: Array, numbers: Array, count: int, steps: int,
-    refresh: int, turning: bool,
+    u: Array, r: Array, d: Array, data: Array, free: Flags, height: int, order: int, right: bool, scalars: Array,
+    exact: Array, lines: Array, wide: Array, sums: Array, numbers: Array, count: int, steps: int, refresh: int,
+    turning: bool,
 ) -> None:  # fmt: skip
     """Steps in place; without ``steps`` the true residual, without ``turning`` one step up to its residual.
 
     Args:
-        anchor: the image in float64; c, r, d: correction, residual and direction; data. All (rows, width), the
-            rows of one channel after those of another.
+        u: the image in float64; r, d: residual and direction; data. All (rows, width), the rows of one channel
+            after those of another.
         free: the free pixels, (rows or height, width).
         height: of the image.
         order: m.
@@ -173,18 +165,18 @@ def passages(
         turning: whether the residual itself is the next direction (no preconditioner).
     """
     parts = lines.shape[0]
-    phase, done = PRODUCT if steps > 0 else GATHER, 0
+    phase, done = PRODUCT if steps > 0 else RESIDUAL, 0
     while phase != STOP:
         turns = phase == PRODUCT and done > 0
         for band in prange(parts):
             _passage(
-                anchor, c, r, d, data, free, height, order, right, scalars, exact, lines, wide, sums, phase, turns,
+                u, r, d, data, free, height, order, right, scalars, exact, lines, wide, sums, phase, turns,
                 np.int64(band),  # type: ignore[arg-type]
             )  # fmt: skip
         renews = (count + done + 1) % refresh == 0
         goes = done + 1 < steps
         before, phase = phase, _after(phase, scalars, sums, numbers, renews, turning and steps > 0, goes)
-        if before in (UPDATE, RESIDUAL) and phase != GATHER:
+        if before in (UPDATE, RESIDUAL) and phase != RESIDUAL:
             done += 1
 
 
@@ -205,17 +197,6 @@ def turned(r: Array, towards: Array, d: Array, scalars: Array, sums: Array, numb
             numbers[ENERGETIC] = energetic
 
 
-@sweep
-def image_of(anchor: Array, c: Array, out: Array, parts: int) -> None:
-    """Anchor plus correction in the correction's type; known pixels, which no step moves, to the bit."""
-    total, kind = out.shape[0], out.dtype.type
-    for band in prange(parts):
-        for g in range(band * total // parts, (band + 1) * total // parts):
-            whole, share, image = anchor[g], c[g], out[g]
-            for j in range(image.size):
-                image[j] = kind(whole[j] + float(share[j]))
-
-
 class Workspace:
     """The scratch of all steps on images of one shape, and the numbers of one image."""
 
@@ -229,18 +210,14 @@ class Workspace:
         self.sums, self.numbers = np.empty((2, rows)), np.zeros(5)
 
     def advance(
-        self, anchor: Array, c: Array, r: Array, d: Array, data: Array, free: Flags, height: int, right: bool,
-        count: int, steps: int, refresh: int, turning: bool,
+        self, u: Array, r: Array, d: Array, data: Array, free: Flags, height: int, right: bool, count: int,
+        steps: int, refresh: int, turning: bool,
     ) -> None:  # fmt: skip
         """``passages`` on an image, (rows, width)."""
         run(
-            passages, self.parts, anchor, c, r, d, data, free, height, self.order, right, self.scalars,
+            passages, self.parts, u, r, d, data, free, height, self.order, right, self.scalars,
             self.exact, self.lines, self.wide, self.sums, self.numbers, count, steps, refresh, turning,
         )  # fmt: skip
-
-    def image(self, anchor: Array, c: Array, out: Array) -> None:
-        """``image_of``."""
-        run(image_of, self.parts, anchor, c, out, self.parts)
 
     def turn(self, r: Array, towards: Array, d: Array) -> None:
         """``turned`` on an image."""

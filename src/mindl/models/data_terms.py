@@ -213,7 +213,7 @@ class KnownPixels(Boxed):
         """The mean of the known pixels of each channel, everywhere but at these."""
         channels = self.data.flatten(0, 1)[:, None]
         known = self.mask.expand_as(self.data).flatten(0, 1)[:, None]
-        mean = (total(channels) / total(known)).to(self.data.dtype)
+        mean = (total(channels) / known.sum(dim=(1, 2, 3))).to(self.data.dtype)
         return torch.where(self.mask, self.data, mean.reshape(*self.data.shape[:2], 1, 1))
 
     def admissible(self, image: Image) -> PerImageFlag:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
 
 from mindl.core.arrays import Image, PerImage, PerImageFlag, per_image
 from mindl.core.errors import InputError
@@ -22,13 +21,12 @@ VISIBLE = 0.02
 
 @dataclass(frozen=True, eq=False)
 class ConjugateGradientState:
-    """The anchor in float64, the correction since the last true residual, and the usual r, d, <r, r>, <r, B r>.
+    """The image in float64, and the usual r, d, <r, r>, <r, B r>.
 
-    Below ``floor`` the residual of the anchor no longer shows in an image of the model's own type.
+    Below ``floor`` the residual of the unknown no longer shows in an image of the model's own type.
     """
 
-    anchor: Image
-    correction: Image
+    unknown: Image
     residual: Image
     direction: Image
     squared: PerImage
@@ -36,11 +34,6 @@ class ConjugateGradientState:
     floor: PerImage
     count: int
     correct: Correct | None
-
-    @property
-    def unknown(self) -> Image:
-        """What has been found so far, in float64."""
-        return self.anchor + self.correction
 
 
 @dataclass(frozen=True)
@@ -103,47 +96,42 @@ class ConjugateGradient(Solver[LinearSystem, ConjugateGradientState]):
     def begin(self, view: LinearSystem, start: Candidate) -> ConjugateGradientState:
         """The residual of the start, once it is made admissible."""
         image = view.project(start.image).contiguous()
-        anchor = image.double().clone() if image.dtype == torch.float64 else image.double()
-        correction, residual, direction = torch.zeros_like(image), torch.empty_like(image), torch.zeros_like(image)
-        steps = dispatch_linear.conjugate_steps(view, anchor, correction, residual, direction)
+        unknown = image.clone() if image.dtype == torch.float64 else image.double()
+        residual, direction = torch.empty_like(image), torch.zeros_like(image)
+        del start, image  # memory is short while the hierarchy is built
+        steps = dispatch_linear.conjugate_steps(view, unknown, residual, direction)
         if steps is None:
-            residual = -_true_gradient(view, anchor).to(image.dtype)
-            squared, size = inner(residual, residual), inner(anchor, anchor)
+            residual = -view.gradient(unknown).to(direction.dtype)
+            squared, size = inner(residual, residual), inner(unknown, unknown)
         else:
             squared, size = steps.begin()
         correct = None
         if self.preconditioner is not None:
-            correct = self.preconditioner.prepare(view, image, symmetric=True)
+            correct = self.preconditioner.prepare(view, residual, symmetric=True)
         if steps is not None:
             energetic = steps.first(correct)
         else:
             direction = residual.clone() if correct is None else correct(residual)
             energetic = squared if correct is None else inner(residual, direction)
-        floor = _floor(squared, size, image.dtype)
-        return ConjugateGradientState(
-            anchor, correction, residual, direction, squared, energetic, floor, 0, correct
-        )
+        floor = _floor(squared, size, direction.dtype)
+        return ConjugateGradientState(unknown, residual, direction, squared, energetic, floor, 0, correct)
 
     def step(self, view: LinearSystem, state: ConjugateGradientState) -> ConjugateGradientState:
         """One step, with the true residual when its turn comes."""
         d = state.direction
         image_of_d = view.apply(d)
         alpha = per_image(_alpha(state, inner(d, image_of_d)), d)
-        correction = state.correction + d * alpha
+        unknown = state.unknown + d * alpha
         residual = state.residual + image_of_d * -alpha
-        anchor = state.anchor
         if (state.count + 1) % self.refresh == 0:
-            anchor = anchor + correction
-            correction = torch.zeros_like(correction)
-            residual = -_true_gradient(view, anchor).to(residual.dtype)
+            residual = -view.gradient(unknown).to(residual.dtype)
         squared = inner(residual, residual)
         towards = residual if state.correct is None else state.correct(residual)
         energetic = squared if state.correct is None else inner(residual, towards)
         direction = towards + d * per_image(_beta(state, energetic), d)
         return replace(
             state,
-            anchor=anchor,
-            correction=correction,
+            unknown=unknown,
             residual=residual,
             direction=direction,
             squared=squared,
@@ -153,9 +141,7 @@ class ConjugateGradient(Solver[LinearSystem, ConjugateGradientState]):
 
     def advance(self, view: LinearSystem, state: ConjugateGradientState, n: int) -> ConjugateGradientState:
         """The same in place: by a fused sweep where there is one, else with two buffers for all ``n`` steps."""
-        steps = dispatch_linear.conjugate_steps(
-            view, state.anchor, state.correction, state.residual, state.direction
-        )
+        steps = dispatch_linear.conjugate_steps(view, state.unknown, state.residual, state.direction)
         if steps is None:
             return self._advance_plainly(view, state, n)
         squared, energetic = steps.advance(
@@ -166,17 +152,15 @@ class ConjugateGradient(Solver[LinearSystem, ConjugateGradientState]):
     def _advance_plainly(
         self, view: LinearSystem, state: ConjugateGradientState, n: int
     ) -> ConjugateGradientState:
-        anchor, correction, r, d = state.anchor, state.correction, state.residual, state.direction
+        unknown, r, d = state.unknown, state.residual, state.direction
         q, scratch = torch.empty_like(d), torch.empty_like(d)
         for count in range(state.count + 1, state.count + n + 1):
             view.apply(d, out=q, scratch=scratch)
             alpha = per_image(_alpha(state, inner(d, q)), d)
-            correction += torch.mul(d, alpha, out=scratch)
+            unknown += torch.mul(d, alpha, out=scratch)
             r += q.mul_(-alpha)
             if count % self.refresh == 0:
-                anchor += correction
-                correction.zero_()
-                r.copy_(_true_gradient(view, anchor)).neg_()
+                r.copy_(view.gradient(unknown)).neg_()
             squared = inner(r, r)
             towards = r if state.correct is None else state.correct(r)
             energetic = squared if state.correct is None else inner(r, towards)
@@ -185,28 +169,21 @@ class ConjugateGradient(Solver[LinearSystem, ConjugateGradientState]):
         return state
 
     def candidate(self, view: LinearSystem, state: ConjugateGradientState) -> Candidate:
-        """Anchor plus correction, in the image's own type."""
-        steps = dispatch_linear.conjugate_steps(
-            view, state.anchor, state.correction, state.residual, state.direction
-        )
-        if steps is not None:
-            return Candidate(steps.image(torch.empty_like(state.correction)))
-        image = (state.anchor + state.correction).to(state.correction.dtype)
-        return Candidate(view.project(image))
+        """The unknown in the image's own type; fixed pixels, which no step moves, to the bit."""
+        return Candidate(state.unknown.to(state.residual.dtype))
+
+    def residual(self, state: ConjugateGradientState) -> PerImage:
+        """|r|."""
+        return state.squared.detach().sqrt()
 
     def stuck(self, state: ConjugateGradientState) -> PerImageFlag:
         """The residual is 0, or so small that rounding the image to its type hides it."""
         return state.squared <= state.floor
 
 
-def _true_gradient(view: LinearSystem, anchor: Tensor) -> Tensor:
-    """A u - b in float64, whatever the type of the model."""
-    return view.gradient(anchor)
-
-
-def visible(residual: Image, anchor: Image) -> PerImage:
+def visible(residual: Image, unknown: Image) -> PerImage:
     """The square of a residual below which it cannot be told from the rounding of the image to its type."""
-    return _floor(inner(residual, residual), inner(anchor, anchor), residual.dtype)
+    return _floor(inner(residual, residual), inner(unknown, unknown), residual.dtype)
 
 
 def _floor(squared: PerImage, size: PerImage, dtype: torch.dtype) -> PerImage:

@@ -110,7 +110,7 @@ def iterates(system: Correction, steps: int) -> Iterator[tuple[ConjugateGradient
     multigrid = system.reach is not None and not system.wraps
     solver, every = ConjugateGradient(preconditioner=Multigrid() if multigrid else None), 1 if multigrid else 10
     state = solver.begin(system, Candidate(torch.zeros_like(system.right)))
-    scale = inner(system.right, system.right)
+    scale = state.squared  # the residual of 0
     for done in range(0, steps, every):
         state = solver.advance(system, state, min(every, steps - done))
         relative = torch.where(scale > 0, state.squared / torch.where(scale > 0, scale, 1), 0).sqrt()

@@ -39,17 +39,15 @@ def served(view: LinearSystem, image: Image) -> Laplacian | None:
 class ConjugateSteps:
     """Conjugate gradient steps in place, on the tensors of a state."""
 
-    def __init__(
-        self, system: Laplacian, anchor: Tensor, correction: Image, residual: Image, direction: Image
-    ) -> None:
+    def __init__(self, system: Laplacian, unknown: Tensor, residual: Image, direction: Image) -> None:
         from mindl.kernels.conjugate_gradient import Workspace
 
         width, threads = direction.shape[3], torch.get_num_threads()
         self.system, self.residual, self.height = system, residual, direction.shape[2]
         self.images: list[tuple[Any, ...]] = []
         for b, (data, free) in enumerate(system.rows()):
-            own = [array(t[b].view(-1, width)) for t in (anchor, correction, residual, direction)]
-            space = Workspace(own[3], system.identity, system.share_of(b), system.order, threads)
+            own = [array(t[b].view(-1, width)) for t in (unknown, residual, direction)]
+            space = Workspace(own[2], system.identity, system.share_of(b), system.order, threads)
             self.images.append((space, *own, array(data), array(free)))
 
     def _run(self, count: int, steps: int, refresh: int, turning: bool) -> None:
@@ -62,7 +60,7 @@ class ConjugateSteps:
         return torch.tensor([float(space.numbers[place]) for space, *_ in self.images], dtype=torch.float64)
 
     def begin(self) -> tuple[PerImage, PerImage]:
-        """The true residual of anchor and correction: its square, and that of the image."""
+        """The true residual, its square, and that of the image."""
         from mindl.kernels.conjugate_gradient import SIZE, SQUARED
 
         self._run(0, 0, 1, True)
@@ -97,7 +95,7 @@ class ConjugateSteps:
         return self._numbers(SQUARED), self._numbers(ENERGETIC)
 
     def _turn(self, towards: Image) -> None:
-        for b, (space, _, _, residual, direction, *_) in enumerate(self.images):
+        for b, (space, _, residual, direction, *_) in enumerate(self.images):
             space.turn(residual, array(towards[b].view(residual.shape)), direction)
 
     def first(self, correct: Correct | None) -> PerImage:
@@ -108,19 +106,13 @@ class ConjugateSteps:
         self._turn(towards)
         return self._numbers(ENERGETIC)
 
-    def image(self, out: Image) -> Image:
-        """The image that the state holds; known pixels are the data's from the beginning."""
-        for b, (space, anchor, correction, *_) in enumerate(self.images):
-            space.image(anchor, correction, array(out[b].view(anchor.shape)))
-        return out
-
 
 def conjugate_steps(
-    view: LinearSystem, anchor: Tensor, correction: Image, residual: Image, direction: Image
+    view: LinearSystem, unknown: Tensor, residual: Image, direction: Image
 ) -> ConjugateSteps | None:
     """Steps on the tensors of a state."""
     system = served(view, residual)
-    tensors = (anchor, correction, residual, direction)
+    tensors = (unknown, residual, direction)
     if system is None or not all(t.is_contiguous() for t in tensors):
         return None
     return ConjugateSteps(system, *tensors)

@@ -70,7 +70,8 @@ class DualFISTA(Solver[StronglyConvexSaddlePoint, DualFISTAState]):
     def begin(self, view: StronglyConvexSaddlePoint, start: Candidate) -> DualFISTAState:
         """p at the start, or 0. The image of the start plays no part: p determines it."""
         image = start.image
-        dual = torch.zeros_like(view.operator(image)) if start.dual is None else start.dual.clone()
+        shape = view.operator.field_shape(image.shape)
+        dual = image.new_zeros(shape) if start.dual is None else start.dual.clone()
         return DualFISTAState(
             dual, dual.clone(), torch.ones(image.shape[0], dtype=torch.float64, device=image.device)
         )

@@ -102,7 +102,8 @@ class PrimalDual(Solver[SaddlePoint, PrimalDualState]):
     def begin(self, view: SaddlePoint, start: Candidate) -> PrimalDualState:
         """u and its extrapolation at the start, made admissible; p there too or 0."""
         image = view.project(start.image).clone(memory_format=torch.contiguous_format)
-        dual = torch.zeros_like(view.operator(image)) if start.dual is None else start.dual.clone()
+        shape = view.operator.field_shape(image.shape)
+        dual = image.new_zeros(shape) if start.dual is None else start.dual.clone()
         first = self.primal_step(view)
         extrapolated = image.clone() if self._accelerates(view) else image
         return PrimalDualState(image, extrapolated, dual, first, self.dual_step(view, *image.shape[2:]))

@@ -37,7 +37,7 @@ from mindl.solvers.solution import Solution
 EXCESS = 0.1
 """What a supersolution is asked for beyond the residual, relative to the residual's root mean square."""
 
-NEAR = 0.05
+NEAR = 0.03
 """The relative residual from which it is worth while to look whether a witness holds."""
 
 FARTHEST_HALO = 128
@@ -96,7 +96,7 @@ def _dual_witness(view: SaddlePoint, image: Image, dual: Dual | None, effort: in
     Beyond ``FARTHEST_HALO`` rows the strips differ a little; any dual field is a witness all the same.
     """
     if dual is None:
-        dual = torch.zeros_like(view.operator(image))
+        dual = image.new_zeros(view.operator.field_shape(image.shape))
     if effort == 0:
         return DualWitness(dual)
     solver = PrimalDual()
@@ -134,7 +134,10 @@ def _supersolution(view: MonotoneSystem, image: Image, effort: int) -> Supersolu
             trial = state.unknown
             sums = _sums(view, image, trial)
             holds = ~done & (sums.margin >= slip + product_rounding(view, sums.height))
-            found = trial * per_image(holds, trial) if found is None else torch.where(_each(holds), trial, found)
+            if bool(holds.all()):
+                found = trial
+            elif bool(holds.any()):
+                found = torch.where(_each(holds), trial, 0 if found is None else found)
             done = done | holds
         if bool(done.all()):
             break
@@ -147,20 +150,23 @@ def _harmonic_cover(view: PolyharmonicSystem, image: Image, effort: int) -> Harm
     It belongs to the mask and is shared by what shares the mask.
     """
     harmonic, free = view.harmonic, _free(view, image)
-    found = torch.zeros(free.shape, dtype=torch.float64, device=image.device)
-    done = torch.zeros(len(found), dtype=torch.bool, device=image.device)
+    found, done = None, torch.zeros(len(free), dtype=torch.bool, device=image.device)
     for state, relative in iterates(Correction(harmonic.apply, free.to(image.dtype), harmonic), effort):
         if bool((relative <= NEAR).any()):
             trial = state.unknown
             sums = _sums(view, image, trial.expand(image.shape))
-            floor = 1 + sums.margin[: len(found)]
+            floor = 1 + sums.margin[: len(free)]
             height = largest(trial) / floor.clamp(min=0.5)
             holds = ~done & (floor > 0.5)
-            factor = torch.where(holds, (1 + 2 * product_rounding(harmonic, height)) / floor, 0)
-            found = torch.where(_each(holds), trial * per_image(factor, trial), found)
+            factor = per_image(torch.where(holds, (1 + 2 * product_rounding(harmonic, height)) / floor, 0), trial)
+            if bool(holds.all()):
+                found = trial.mul_(factor)
+            elif bool(holds.any()):
+                found = torch.where(_each(holds), trial * factor, 0 if found is None else found)
             done = done | holds
         if bool(done.all()):
             break
+    found = torch.zeros_like(free, dtype=torch.float64) if found is None else found
     return HarmonicCover(found.expand(image.shape).contiguous())
 
 
