@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mindl as md
-from mindl.kernels import choice, five_point
+from mindl.kernels import choice, conjugate_gradient, five_point
 from mindl.models import LinearSystem
 from mindl.models.certificate import residual_sums
 from mindl.solvers import dispatch_linear
@@ -78,6 +78,19 @@ def test_steps_in_place_by_sweeps_are_the_plain_steps(model, preconditioned) -> 
     scale = plain.squared.max().item() + 1e-12
     assert close(fused.squared / scale, plain.squared / scale, 1e-6) and fused.count == plain.count
     assert close(fused.floor, plain.floor) and close(fused.unknown, plain.unknown, 1e-9)
+
+
+def test_products_are_kept_or_computed_again(monkeypatch) -> None:
+    """Large images have no room for them: the same bits."""
+    f = random_image(1, 2, 21, 17, dtype=F64)
+    view = md.models.biharmonic_inpainting(f, md.images.random_mask(21, 17, 0.1, seed=3)).view(LinearSystem)
+    solver, found = md.solvers.ConjugateGradient(4), []
+    for room in (1 << 22, 0):
+        monkeypatch.setattr(conjugate_gradient, "KEPT", room)
+        with sweeps():
+            state = solver.advance(view, solver.begin(view, md.Candidate(view.start())), 9)
+        found.append((state.unknown, state.residual, state.squared))
+    assert all(torch.equal(kept, again) for kept, again in zip(*found, strict=True))
 
 
 @given(systems())

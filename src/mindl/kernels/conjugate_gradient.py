@@ -4,7 +4,8 @@ r"""Conjugate gradient steps for A = c + k (-Laplacian)^m with known pixels: all
           r \leftarrow r - \alpha A d, \quad d \leftarrow r + \beta d
 
 A step is two passages through memory: the new direction with its product, of which only the inner product is
-kept, and then the product once more with everything that alpha changes. Each thread does so in a band of rows. A
+kept, and then the product once more with everything that alpha changes; products with m = 2 of small images, which
+cost more than the memory, are kept. Each thread does so in a band of rows. A
 product looks m rows far, so that a band leaves out m rows at its ends inside the image until all have their
 directions. Inner products are taken row by row and the rows folded by halves: they do not depend on the bands.
 """
@@ -20,6 +21,9 @@ from mindl.kernels.gap import folded
 
 PRODUCT, EDGES, UPDATE, TURN, RESIDUAL, STOP = range(6)
 """The passages."""
+
+KEPT = 1 << 22
+"""Bytes that products with m = 2 may take."""
 
 SQUARED, ENERGETIC, FLOOR, BEFORE, SIZE = range(5)
 """What ``numbers`` holds: <r, r>, <r, B r>, the square that is only rounding, <r, r> before the step, |u|^2."""
@@ -42,8 +46,8 @@ def _updated_row(image: Array, residual: Array, direction: Array, product: Array
 
 @part
 def _stepped(
-    u: Array, r: Array, d: Array, free: Flags, height: int, order: int, lines: Array, scalars: Array, sums: Array,
-    phase: int, turns: bool, band: int, count: int,
+    u: Array, r: Array, d: Array, q: Array, free: Flags, height: int, order: int, lines: Array, scalars: Array,
+    sums: Array, phase: int, turns: bool, band: int, count: int,
 ) -> None:  # fmt: skip
     """A passage with products over a band: which rows, and what becomes of the product, the phase says."""
     rows = d.shape[0]
@@ -58,11 +62,11 @@ def _stepped(
             turned_row(d[front], r[front], scalars[3])
         g = front - ahead
         if start <= g < end:
-            fresh = g == start
-            matrix_row(
-                d, g, height, order, fresh, free[g % free.shape[0]], lines[1:], lines[0], scalars[0], scalars[1]
-            )
-            left, right = d[g], lines[0]
+            kept = q.shape[0] == rows
+            left, right = d[g], q[g] if kept else lines[0]
+            if phase != UPDATE or not kept:
+                fresh, known = g == start, free[g % free.shape[0]]
+                matrix_row(d, g, height, order, fresh, known, lines[1:], right, scalars[0], scalars[1])
             if phase == UPDATE:
                 _updated_row(u[g], r[g], left, right, scalars[2])
                 left = right = r[g]
@@ -104,8 +108,8 @@ def ratio(above: float, below: float, numbers: Array, squared: float) -> float:
 
 @part
 def _passage(
-    u: Array, r: Array, d: Array, data: Array, free: Flags, height: int, order: int, right: bool, scalars: Array,
-    exact: Array, lines: Array, wide: Array, sums: Array, phase: int, turns: bool, band: int,
+    u: Array, r: Array, d: Array, q: Array, data: Array, free: Flags, height: int, order: int, right: bool,
+    scalars: Array, exact: Array, lines: Array, wide: Array, sums: Array, phase: int, turns: bool, band: int,
 ) -> None:  # fmt: skip
     """What a thread does in a passage."""
     total, parts = d.shape[0], lines.shape[0]
@@ -114,7 +118,7 @@ def _passage(
         for g in range(top, bottom):
             turned_row(d[g], r[g], scalars[3])
     elif phase < TURN:
-        _stepped(u, r, d, free, height, order, lines[band], scalars, sums[0], phase, turns, band, parts)
+        _stepped(u, r, d, q, free, height, order, lines[band], scalars, sums[0], phase, turns, band, parts)
     else:
         _renewed(u, r, data, free, height, order, right, wide[band], exact, sums, top, bottom)
 
@@ -145,15 +149,16 @@ def _after(
 
 @sweep
 def passages(
-    u: Array, r: Array, d: Array, data: Array, free: Flags, height: int, order: int, right: bool, scalars: Array,
-    exact: Array, lines: Array, wide: Array, sums: Array, numbers: Array, count: int, steps: int, refresh: int,
-    turning: bool,
+    u: Array, r: Array, d: Array, q: Array, data: Array, free: Flags, height: int, order: int, right: bool,
+    scalars: Array, exact: Array, lines: Array, wide: Array, sums: Array, numbers: Array, count: int, steps: int,
+    refresh: int, turning: bool,
 ) -> None:  # fmt: skip
     """Steps in place; without ``steps`` the true residual, without ``turning`` one step up to its residual.
 
     Args:
         u: the image in float64; r, d: residual and direction; data. All (rows, width), the rows of one channel
             after those of another.
+        q: where products are kept, of the same shape, or a single row.
         free: the free pixels, (rows or height, width).
         height: of the image.
         order: m.
@@ -170,7 +175,7 @@ def passages(
         turns = phase == PRODUCT and done > 0
         for band in prange(parts):
             _passage(
-                u, r, d, data, free, height, order, right, scalars, exact, lines, wide, sums, phase, turns,
+                u, r, d, q, data, free, height, order, right, scalars, exact, lines, wide, sums, phase, turns,
                 np.int64(band),  # type: ignore[arg-type]
             )  # fmt: skip
         renews = (count + done + 1) % refresh == 0
@@ -208,6 +213,8 @@ class Workspace:
         self.exact = np.array([identity, share])
         self.lines, self.wide = np.empty((parts, 4, width), like.dtype), np.empty((parts, 4, width))
         self.sums, self.numbers = np.empty((2, rows)), np.zeros(5)
+        kept = order == 2 and rows > 1 and like.nbytes <= KEPT
+        self.products = np.empty((rows if kept else 1, width), like.dtype)
 
     def advance(
         self, u: Array, r: Array, d: Array, data: Array, free: Flags, height: int, right: bool, count: int,
@@ -215,7 +222,7 @@ class Workspace:
     ) -> None:  # fmt: skip
         """``passages`` on an image, (rows, width)."""
         run(
-            passages, self.parts, u, r, d, data, free, height, self.order, right, self.scalars,
+            passages, self.parts, u, r, d, self.products, data, free, height, self.order, right, self.scalars,
             self.exact, self.lines, self.wide, self.sums, self.numbers, count, steps, refresh, turning,
         )  # fmt: skip
 
