@@ -50,7 +50,13 @@ def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, s
 @pytest.fixture(autouse=True)
 def swept_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Collecting garbage is quick, and what the verb sets in the environment is put back."""
-    for name in ("GOMP_SPINCOUNT", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
+    for name in (
+        "GOMP_SPINCOUNT",
+        "THP_MEM_ALLOC_ENABLE",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "OMP_NUM_THREADS",
+    ):
         monkeypatch.setenv(name, os.environ.get(name, "1"))
     with swept():
         yield

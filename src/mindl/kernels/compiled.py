@@ -75,8 +75,8 @@ def bands(height: int, threads: int, overlap: int) -> int:
     return max(1, min(threads, height // max(overlap, 1)))
 
 
-CACHE = 1 << 19
-"""Bytes that the rows of several steps may take together: half of a usual core's own cache."""
+CACHE = 1 << 21
+"""Bytes that the rows of several steps may take together: a core's own cache, and a share of the common one."""
 
 
 def depth(bytes_of_a_row: int) -> int:

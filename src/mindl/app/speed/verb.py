@@ -27,6 +27,9 @@ from mindl.plot import save_figure
 
 CACHE = "NUMBA_CACHE_DIR"
 
+WIDTH = 120
+"""Columns of tables that are written to a file."""
+
 
 def speed(
     names: Sequence[str], settings: Settings, output: Path | None, *, huge: bool, quiet: bool, as_json: bool
@@ -115,7 +118,7 @@ def _show(chapters: list[Chapter], *, quiet: bool, as_json: bool) -> None:
             say(f"{package} is not installed, so it is left out: pip install 'mindl[bench]' adds it.", quiet=quiet)
     if quiet or as_json:
         return
-    console = Console()
+    console = _console()
     console.print(Text(chapter.title, style="bold"))
     console.print(table_of(grid_of(chapter)))
     for told in chapter.told:
@@ -130,7 +133,7 @@ def _conclude(chapters: list[Chapter], settings: Settings, *, quiet: bool, as_js
         return
     if quiet:
         return
-    console = Console()
+    console = _console()
     if any(chapter.verdicts for chapter in chapters):
         console.print(Text("Goals", style="bold"))
         console.print(table_of(goals_of(chapters)))
@@ -159,3 +162,9 @@ def _write(folder: Path, chapters: list[Chapter], settings: Settings) -> None:
     for chapter in chapters:
         if isinstance(chapter, Sizes) and chapter.name == "growth":
             save_figure(size_figure(chapter), folder / "size.png")
+
+
+def _console() -> Console:
+    """As wide as the terminal; in a file wide enough for the names of the contenders."""
+    wide = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console() if wide else Console(width=WIDTH)
