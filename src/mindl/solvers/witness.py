@@ -130,10 +130,11 @@ def _supersolution(view: MonotoneSystem, image: Image, effort: int) -> Supersolu
     wanted = torch.where(free, wanted + per_image(excess, wanted), 0)
     found, done = None, ~usable
     for state, relative in iterates(Correction(view.apply, wanted, view), effort):
-        if bool(((relative <= NEAR) & ~done).any()):
+        near = ~done & (relative <= NEAR)  # each image on its own, whatever its mates do
+        if bool(near.any()):
             trial = state.unknown
             sums = _sums(view, image, trial)
-            holds = ~done & (sums.margin >= slip + product_rounding(view, sums.height))
+            holds = near & (sums.margin >= slip + product_rounding(view, sums.height))
             if bool(holds.all()):
                 found = trial
             elif bool(holds.any()):
@@ -152,12 +153,13 @@ def _harmonic_cover(view: PolyharmonicSystem, image: Image, effort: int) -> Harm
     harmonic, free = view.harmonic, _free(view, image)
     found, done = None, torch.zeros(len(free), dtype=torch.bool, device=image.device)
     for state, relative in iterates(Correction(harmonic.apply, free.to(image.dtype), harmonic), effort):
-        if bool((relative <= NEAR).any()):
+        near = ~done & (relative <= NEAR)
+        if bool(near.any()):
             trial = state.unknown
             sums = _sums(view, image, trial.expand(image.shape))
             floor = 1 + sums.margin[: len(free)]
             height = largest(trial) / floor.clamp(min=0.5)
-            holds = ~done & (floor > 0.5)
+            holds = near & (floor > 0.5)
             factor = per_image(torch.where(holds, (1 + 2 * product_rounding(harmonic, height)) / floor, 0), trial)
             if bool(holds.all()):
                 found = trial.mul_(factor)
