@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import mindl as md
 from mindl.core.outcome import Outcome
+from mindl.solvers import checks
 from mindl.solvers.checks import GRAIN, foreseen
 
 F = random_image(1, 1, 40, 33)
@@ -77,6 +78,17 @@ def test_mates_change_nothing() -> None:
             alone = md.minimise(make(f[k : k + 1]), stop=md.Stop(1e-5))
             assert torch.equal(alone.image, together.image[k : k + 1])
             assert alone.steps.item() == together.steps[k].item()
+
+
+def test_nobody_is_judged_at_the_check_of_a_mate(monkeypatch) -> None:
+    """With checks at odd times, which depend on the image's own course only."""
+    monkeypatch.setattr(checks, "foreseen", lambda before, now: now[0] + GRAIN * (1 + int(1e3 * now[1]) % 9))
+    f = random_image(4, 1, 24, 20, seed=2)
+    together = md.minimise(md.models.rof(f, weight=0.1), md.solvers.PrimalDual(), stop=md.Stop(1e-4))
+    for k in range(4):
+        alone = md.minimise(md.models.rof(f[k : k + 1], weight=0.1), md.solvers.PrimalDual(), stop=md.Stop(1e-4))
+        assert alone.steps.item() == together.steps[k].item()
+        assert torch.equal(alone.image, together.image[k : k + 1])
 
 
 def test_steps_end_where_they_are_told_to() -> None:
