@@ -147,18 +147,13 @@ def go_on(
         scaled = isinstance(view, LinearSystem | SaddlePoint)  # their certificates have a scale of their own
         scale = None if origin is None or scaled else measure(view, Candidate(origin), None)[1]
         in_place = not differentiate.through_steps
-        # Nobody but the loop holds the start, and it lets go.
-        first = _checked(start_of(model, start), stop)
+        first = [start_of(model, start)]  # nobody but the loop will hold the start, and it lets go
+        stop.check(first[0].image.dtype)
         run = iterate(view, solver, first.pop(), stop=stop, watch=watch, in_place=in_place, first_scale=scale)
     unknown = differentiate.attach(smooth, run.image)
     with torch.no_grad():
         certificate = final_certificate(model, view, run)
     return solution_of(model, solver, stop, run, unknown, certificate, why)
-
-
-def _checked(first: Candidate, stop: Stop) -> list[Candidate]:
-    stop.check(first.image.dtype)
-    return [first]
 
 
 def solution_of(
