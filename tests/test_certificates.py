@@ -14,7 +14,7 @@ import mindl as md
 from mindl.core.errors import InputError
 from mindl.core.reduce import total
 from mindl.models import Candidate, DualWitness, Supersolution, gap_map, midpoint, verify
-from mindl.models.certificate import STRIP
+from mindl.models.strips import STRIP
 
 GREY = 255.0
 
@@ -172,12 +172,12 @@ def test_strips_prove_what_the_whole_proves(monkeypatch: pytest.MonkeyPatch) -> 
     tall = random_image(1, 1, rows, 300)
     model = md.models.rof(tall, 0.1)
     certificate = md.certify(model, tall, effort=3)
-    whole = md.models.certificate.STRIP
-    md.models.certificate.STRIP = md.solvers.witness.STRIP = 10**9
+    whole = md.models.strips.STRIP
+    md.models.strips.STRIP = md.solvers.witness.STRIP = 10**9
     try:
         at_once = md.certify(model, tall, effort=3)
     finally:
-        md.models.certificate.STRIP = md.solvers.witness.STRIP = whole
+        md.models.strips.STRIP = md.solvers.witness.STRIP = whole
     # A strip's halo covers all the steps, so the witness is the same to the last bit.
     assert torch.equal(certificate.witness.dual, at_once.witness.dual)
     assert torch.equal(certificate.witness.image, at_once.witness.image)
@@ -185,13 +185,13 @@ def test_strips_prove_what_the_whole_proves(monkeypatch: pytest.MonkeyPatch) -> 
     mask = md.images.random_mask(rows, 300, 0.3, seed=0)
     inpainting = md.models.harmonic_inpainting(tall, mask)
     parts = verify(inpainting, torch.where(mask, tall, 0.5))
-    md.models.certificate.STRIP = 10**9
+    md.models.strips.STRIP = 10**9
     try:
         assert parts.bound.item() == pytest.approx(
             verify(inpainting, torch.where(mask, tall, 0.5)).bound.item(), rel=1e-13
         )
     finally:
-        md.models.certificate.STRIP = whole
+        md.models.strips.STRIP = whole
 
 
 @given(st.integers(0, 100))

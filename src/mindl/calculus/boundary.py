@@ -129,13 +129,23 @@ def solve_screened(image: Tensor, boundary: Boundary, zeroth: float, second: flo
     [0.3333, 0.6667]
     """
     height, width = image.shape[2:]
-    whole = boundary.periodised(boundary.periodised(image, 2), 3)
-    rows, columns = whole.shape[2:]
-    k = torch.arange(rows, dtype=image.dtype, device=image.device)[:, None]
-    m = torch.arange(columns // 2 + 1, dtype=image.dtype, device=image.device)[None, :]
-    symbol = 4 * torch.sin(math.pi / rows * k) ** 2 + 4 * torch.sin(math.pi / columns * m) ** 2
-    # One image at a time: the rounding of a transform may depend on how many there are.
-    spectra = [torch.fft.rfft2(one) for one in whole]
-    spectrum = torch.stack(spectra) / (zeroth + second * symbol**power)
-    solved = torch.stack([torch.fft.irfft2(one, s=(rows, columns)) for one in spectrum])
-    return solved[..., :height, :width].contiguous()
+    divisor = None
+    solved = []
+    # One image at a time: the rounding of a transform may depend on how many there are, and memory does.
+    for one in image:
+        whole = boundary.periodised(boundary.periodised(one, 1), 2)
+        rows, columns = whole.shape[1:]
+        spectrum = torch.fft.rfft2(whole)
+        del whole
+        if divisor is None:
+            down = _second_difference(rows, rows, image)[:, None]
+            divisor = zeroth + second * (down + _second_difference(columns, columns // 2 + 1, image)) ** power
+        spectrum /= divisor
+        solved.append(torch.fft.irfft2(spectrum, s=(rows, columns))[..., :height, :width].contiguous())
+    return torch.stack(solved)
+
+
+def _second_difference(n: int, frequencies: int, like: Tensor) -> Tensor:
+    """The eigenvalues of minus the second difference on n periodic pixels, the lowest frequencies."""
+    k = torch.arange(frequencies, dtype=like.dtype, device=like.device)
+    return 4 * torch.sin(math.pi / n * k) ** 2

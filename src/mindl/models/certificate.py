@@ -29,9 +29,8 @@ which the minimisers lie, bounds E(u) - E*; no distance follows.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TypeVar, cast
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -41,11 +40,11 @@ from mindl.core.errors import InputError
 from mindl.core.reduce import inner, largest, norm, total
 from mindl.models.flow import Flow
 from mindl.models.model import Model
+from mindl.models.strips import strips
 from mindl.models.views import (
     Energy,
     GapSums,
     LinearSystem,
-    Local,
     MonotoneSystem,
     PolyharmonicSystem,
     ResidualSums,
@@ -54,8 +53,6 @@ from mindl.models.views import (
 )
 
 EPSILON = torch.finfo(torch.float64).eps
-STRIP = 1 << 18
-"""Pixel values judged at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +78,6 @@ class HarmonicCover:
 
 
 Witness = DualWitness | Supersolution | HarmonicCover
-E = TypeVar("E", bound=Energy)
 
 
 @dataclass(frozen=True, eq=False)
@@ -431,15 +427,18 @@ def _energy(view: Energy, image: Image) -> Certificate:
 
     The rounding of a gradient of one's own is not known here: the distance holds up to it.
     """
-    smooth = isinstance(view, SmoothEnergy) and bool((torch.as_tensor(view.modulus_per_image) > 0).any())
-    gradient = view.gradient(image.double() if smooth else image)
-    # At a hard constraint only the part of the gradient counts along which the image may still move. The
-    # distance rests on the whole of it: <grad E(u), u - u*> >= mu |u - u*|^2 for every admissible u.
-    slope = _or_infinite(norm(view.move(image.to(gradient.dtype), -gradient)[1]))
     own = view.modulus_per_image if isinstance(view, SmoothEnergy) else 0.0
     modulus = torch.as_tensor(own, dtype=torch.float64, device=image.device)
     proved = modulus > 0
-    distance = torch.where(proved, _or_infinite(norm(gradient) / torch.where(proved, modulus, 1)), torch.inf)
+    if bool(proved.any()):
+        whole, along = _steepness(view, image)
+    else:  # nothing is proved: the image's own type will do
+        gradient = view.gradient(image)
+        whole = along = norm(view.move(image, -gradient)[1])
+    # At a hard constraint only the part of the gradient counts along which the image may still move. The
+    # distance rests on the whole of it: <grad E(u), u - u*> >= mu |u - u*|^2 for every admissible u.
+    slope = _or_infinite(along)
+    distance = torch.where(proved, _or_infinite(whole / torch.where(proved, modulus, 1)), torch.inf)
     legal = view.admissible(image)
     return Certificate(
         kind="gradient",
@@ -449,6 +448,18 @@ def _energy(view: Energy, image: Image) -> Certificate:
         maximum=torch.where(legal, distance, torch.inf) * GREY_LEVELS,
         rigorous=bool(proved.all()),
     )
+
+
+def _steepness(view: Energy, image: Image) -> tuple[PerImage, PerImage]:
+    """2-norms of the gradient, and of its part along which the image may still move, in float64."""
+    whole = along = torch.zeros(image.shape[0], dtype=torch.float64, device=image.device)
+    for part, rows, inside in strips(view, image):
+        u = image[..., rows, :].double()
+        gradient = part.gradient(u)
+        moved = part.move(u, -gradient)[1][..., inside, :]
+        gradient = gradient[..., inside, :]
+        whole, along = whole + inner(gradient, gradient), along + inner(moved, moved)
+    return whole.sqrt(), along.sqrt()
 
 
 def _at_rest(view: Flow, image: Image) -> Certificate:
@@ -463,32 +474,6 @@ def _at_rest(view: Flow, image: Image) -> Certificate:
 def with_scale(certificate: Certificate, scale: PerImage) -> Certificate:
     """The same certificate measured against another scale (the first gradient, say)."""
     return replace(certificate, scale=scale)
-
-
-def strips(view: E, image: Image) -> Iterator[tuple[E, slice, slice]]:
-    """Cut an image into strips of rows: (the view there, the rows it sees, which of these count).
-
-    The view's tensors come in float64. A view that is not ``Local`` is given whole.
-    """
-    height, width = image.shape[2:]
-    local: object = view
-    if not isinstance(local, Local):
-        yield view, slice(0, height), slice(0, height)
-        return
-    if local.radius >= height:  # it sees the whole image from everywhere
-        yield cast(E, local.crop(0, height, torch.float64)), slice(0, height), slice(0, height)
-        return
-    rows = max(1, STRIP // (image.shape[1] * width))
-    for seen, inside, _ in cut(height, rows, local.radius):
-        yield cast(E, local.crop(seen.start, seen.stop, torch.float64)), seen, inside
-
-
-def cut(height: int, rows: int, halo: int) -> Iterator[tuple[slice, slice, slice]]:
-    """Cut ``height`` rows into strips: (rows seen, halo included; which of these count; where they belong)."""
-    for top in range(0, height, rows):
-        bottom = min(top + rows, height)
-        first, last = max(top - halo, 0), min(bottom + halo, height)
-        yield slice(first, last), slice(top - first, bottom - first), slice(top, bottom)
 
 
 def _grey_rms(distance: PerImage, image: Image) -> PerImage:

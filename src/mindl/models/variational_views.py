@@ -358,6 +358,10 @@ class _Frozen(_Linear):
 
     diffusivity: Tensor
 
+    def crop(self, top: int, bottom: int, dtype: torch.dtype | None = None) -> _Frozen:
+        seen = self.diffusivity[..., top:bottom, :]
+        return _Frozen(self.model.crop(top, bottom, dtype), seen if dtype is None else seen.to(dtype))
+
     @property
     def laplacian(self) -> Laplacian | None:
         return None

@@ -73,12 +73,31 @@ class ADMM(Solver[SpectralSaddlePoint, ADMMState]):
     def step(self, view: SpectralSaddlePoint, state: ADMMState) -> ADMMState:
         """The image, the split variable, the multiplier."""
         rho = self.penalty
-        data = view.primal_of(torch.zeros_like(state.dual)) * view.modulus
-        right = data + view.operator.adjoint(state.split * rho - state.dual)
+        right = self._data(view, state.dual) + view.operator.adjoint(state.split * rho - state.dual)
         image = view.solve_normal(right, view.modulus, rho)
         raised = state.dual + view.operator(image) * rho
         dual = view.prox_dual(raised, rho)  # Moreau: rho z = raised - dual
         return ADMMState(image, (raised - dual) / rho, dual)
+
+    def advance(self, view: SpectralSaddlePoint, state: ADMMState, n: int) -> ADMMState:
+        """The same in place."""
+        rho, image, split, dual = self.penalty, state.image, state.split, state.dual
+        data = self._data(view, dual)
+        size = torch.empty_like(view.magnitude(dual))
+        scratch = (size, torch.empty_like(size))
+        for _ in range(n):
+            right = view.operator.adjoint(split.mul_(rho).sub_(dual)).add_(data)
+            image.copy_(view.solve_normal(right, view.modulus, rho))
+            view.operator(image, out=split)
+            raised = split.mul_(rho).add_(dual)
+            view.prox_dual(dual.copy_(raised), rho, out=dual, scratch=scratch)
+            raised.sub_(dual).div_(rho)
+        return state
+
+    @staticmethod
+    def _data(view: SpectralSaddlePoint, dual: Dual) -> Image:
+        """mu f."""
+        return view.primal_of(torch.zeros_like(dual)) * view.modulus
 
     def candidate(self, view: SpectralSaddlePoint, state: ADMMState) -> Candidate:
         """u and p."""

@@ -79,7 +79,7 @@ class DualFISTA(Solver[StronglyConvexSaddlePoint, DualFISTAState]):
     def step(self, view: StronglyConvexSaddlePoint, state: DualFISTAState) -> DualFISTAState:
         """One accelerated step."""
         q = state.extrapolated
-        tau = self.step_size * view.modulus / max(view.operator.norm_squared(*q.shape[3:]), 1e-9)
+        tau = self._dual_step(view, q)
         dual = view.prox_dual(q + view.operator(view.primal_of(q)) * tau, tau)
         moved = dual - state.dual
         momentum = state.momentum
@@ -87,6 +87,28 @@ class DualFISTA(Solver[StronglyConvexSaddlePoint, DualFISTAState]):
             momentum = torch.where(inner(q - dual, moved) > 0, 1, momentum)
         following = (1 + (1 + 4 * momentum * momentum).sqrt()) / 2
         return DualFISTAState(dual, dual + moved * per_image((momentum - 1) / following, moved), following)
+
+    def advance(self, view: StronglyConvexSaddlePoint, state: DualFISTAState, n: int) -> DualFISTAState:
+        """The same in place."""
+        p, q, momentum = state.dual, state.extrapolated, state.momentum
+        tau, dual = self._dual_step(view, q), torch.empty_like(q)
+        scratch = (torch.empty_like(view.magnitude(q)), torch.empty_like(view.magnitude(q)))
+        for _ in range(n):
+            view.operator(view.primal_of(q), out=dual)
+            dual.mul_(tau).add_(q)
+            view.prox_dual(dual, tau, out=dual, scratch=scratch)
+            moved = torch.sub(dual, p, out=p)
+            if self.restart:
+                momentum = torch.where(inner(q.sub_(dual), moved) > 0, 1, momentum)
+            following = (1 + (1 + 4 * momentum * momentum).sqrt()) / 2
+            torch.mul(moved, per_image((momentum - 1) / following, moved), out=q).add_(dual)
+            p.copy_(dual)
+            momentum = following
+        return DualFISTAState(p, q, momentum)
+
+    def _dual_step(self, view: StronglyConvexSaddlePoint, dual: Dual) -> float:
+        """tau."""
+        return self.step_size * view.modulus / max(view.operator.norm_squared(*dual.shape[3:]), 1e-9)
 
     def candidate(self, view: StronglyConvexSaddlePoint, state: DualFISTAState) -> Candidate:
         """p, and the image that belongs to it."""

@@ -12,6 +12,7 @@ from mindl.core.arrays import Image, PerImage, PerImageFlag
 from mindl.core.errors import InputError
 from mindl.core.reduce import inner
 from mindl.models.candidate import Candidate
+from mindl.models.strips import gradient
 from mindl.models.views import LinearSystem
 from mindl.solvers.conjugate_gradient import visible
 from mindl.solvers.preconditioner import Correct, Preconditioner
@@ -49,16 +50,24 @@ class Stationary(Solver[LinearSystem, StationaryState], Preconditioner):
     def begin(self, view: LinearSystem, start: Candidate) -> StationaryState:
         """The residual of the start, once it is made admissible."""
         image = view.project(start.image)
+        correct = self.prepare(view, image, symmetric=False)  # takes memory, which is free now
         anchor = image.double().clone()
-        residual = -view.gradient(anchor).to(image.dtype)
+        residual = -gradient(view, anchor, image.dtype)
         floor = visible(residual, anchor)
-        return StationaryState(anchor, residual, floor, self.prepare(view, image, symmetric=False))
+        return StationaryState(anchor, residual, floor, correct)
 
     def step(self, view: LinearSystem, state: StationaryState) -> StationaryState:
         """One correction."""
         anchor = state.anchor + state.correct(state.residual)
-        residual = -view.gradient(anchor).to(state.residual.dtype)
+        residual = -gradient(view, anchor, state.residual.dtype)
         return replace(state, anchor=anchor, residual=residual)
+
+    def advance(self, view: LinearSystem, state: StationaryState, n: int) -> StationaryState:
+        """The same in place."""
+        for _ in range(n):
+            state.anchor.add_(state.correct(state.residual))
+            state.residual.copy_(gradient(view, state.anchor, state.residual.dtype)).neg_()
+        return state
 
     def candidate(self, view: LinearSystem, state: StationaryState) -> Candidate:
         """The image in its own type."""

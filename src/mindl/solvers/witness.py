@@ -14,13 +14,11 @@ from mindl.core.errors import InputError
 from mindl.core.reduce import largest
 from mindl.models.candidate import Candidate
 from mindl.models.certificate import (
-    STRIP,
     Certificate,
     DualWitness,
     HarmonicCover,
     Supersolution,
     Witness,
-    cut,
     product_rounding,
     proving_view,
     residual_rounding,
@@ -28,6 +26,7 @@ from mindl.models.certificate import (
     verify,
 )
 from mindl.models.model import Model
+from mindl.models.strips import STRIP, cut
 from mindl.models.views import LinearSystem, Local, MonotoneSystem, PolyharmonicSystem, ResidualSums, SaddlePoint
 from mindl.solvers.conjugate_gradient import ConjugateGradient
 from mindl.solvers.correction import Correction, iterates
