@@ -21,7 +21,7 @@ from mindl.calculus import (
     TensorField,
     Weickert,
 )
-from mindl.solvers import AOS, FED, FSI, Explicit, HaarShrinkage, ImplicitEuler, SemiImplicit
+from mindl.solvers import AOS, FED, FSI, DuFortFrankel, Explicit, HaarShrinkage, ImplicitEuler, SemiImplicit
 
 
 def rand(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -496,6 +496,29 @@ def test_a_cycle_leaves_the_range_where_diffusivities_vary() -> None:
     for scheme in (FED(4), FSI(4)):
         image = md.evolve(flow, scheme, scheme.span(flow)).image
         assert float(image.max()) > 1.02 or float(image.min()) < -0.02
+
+
+def test_du_fort_frankel_is_the_classical_form_on_a_line() -> None:
+    """(1 + 2 r) u_i' = (1 - 2 r) u_i'' + 2 r (u_i+1 + u_i-1), written out with mirrored ends."""
+    data = rand(1, 1, 1, 12, seed=7)
+    flow = md.models.linear_diffusion(data)
+    assert torch.equal(md.evolve(flow, DuFortFrankel(), 3.0).image, md.evolve(flow, Explicit(), 3.0).image)
+    for tau in (0.3, 0.5, 2.0):
+        before, image = data, md.evolve(flow, DuFortFrankel(tau), tau).image
+        assert torch.allclose(image, data + min(tau, 0.5) * flow.rate(data), atol=1e-14)
+        for steps in range(2, 6):
+            wide = torch.cat([image[..., :1], image, image[..., -1:]], dim=3)
+            neighbours = wide[..., 2:] + wide[..., :-2]
+            before, image = image, ((1 - 2 * tau) * before + 2 * tau * neighbours) / (1 + 2 * tau)
+            found = md.evolve(flow, DuFortFrankel(tau), steps * tau).image
+            assert torch.allclose(found, image, rtol=0, atol=1e-13), (tau, steps)
+
+
+def test_du_fort_frankel_stays_bounded_with_huge_steps() -> None:
+    data = rand(1, 1, 16, 15, seed=8)
+    found = md.evolve(md.models.linear_diffusion(data), DuFortFrankel(50.0), 20_000.0).image
+    assert found.square().sum() <= 4 * data.square().sum()
+    assert torch.allclose(found.mean(), data.mean(), atol=1e-12)
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 12])

@@ -24,7 +24,17 @@ from mindl.calculus import (
 )
 from mindl.models.time_steps import error_after
 from mindl.parameters import time_by_decorrelation, time_by_discrepancy
-from mindl.solvers import AOS, FED, FSI, SCHEMES, Explicit, HaarShrinkage, ImplicitEuler, SemiImplicit
+from mindl.solvers import (
+    AOS,
+    FED,
+    FSI,
+    SCHEMES,
+    DuFortFrankel,
+    Explicit,
+    HaarShrinkage,
+    ImplicitEuler,
+    SemiImplicit,
+)
 
 
 def grey(one: Tensor, other: Tensor) -> Tensor:
@@ -33,7 +43,17 @@ def grey(one: Tensor, other: Tensor) -> Tensor:
 
 # Proofs -------------------------------------------------------------------------------------------------------
 
-PROVED = [Explicit(), Explicit(0.05), SemiImplicit(0.3), AOS(0.3), AOS(3.0), FED(4), FSI(6), ImplicitEuler(0.5)]
+PROVED = [
+    Explicit(),
+    Explicit(0.05),
+    SemiImplicit(0.3),
+    AOS(0.3),
+    AOS(3.0),
+    FED(4),
+    FSI(6),
+    ImplicitEuler(0.5),
+    DuFortFrankel(0.6),
+]
 
 
 @settings(max_examples=25, deadline=None)

@@ -6,6 +6,7 @@ from mindl.solvers.aos import AOS
 from mindl.solvers.choosing import SOLVERS, accepting, choose
 from mindl.solvers.conjugate_gradient import ConjugateGradient
 from mindl.solvers.differentiate import Detached, Differentiate, Implicit, ThroughSteps
+from mindl.solvers.du_fort_frankel import DuFortFrankel
 from mindl.solvers.entry import cascadic_start, minimise, solve_linear
 from mindl.solvers.evolve import SCHEMES, Evolution, choose_scheme, evolve
 from mindl.solvers.explicit import Explicit
@@ -44,6 +45,7 @@ __all__ = [
     "ConjugateGradient",
     "Detached",
     "Differentiate",
+    "DuFortFrankel",
     "DualFISTA",
     "Evolution",
     "Explicit",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 
@@ -11,7 +12,7 @@ from mindl.core.arrays import Dual, Image
 from mindl.core.errors import InputError
 from mindl.models.candidate import Candidate
 from mindl.models.views import SpectralSaddlePoint
-from mindl.solvers.solver import Solver
+from mindl.solvers.solver import Bounds, Numbers, Solver
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +73,24 @@ class ADMM(Solver[SpectralSaddlePoint, ADMMState]):
 
     def step(self, view: SpectralSaddlePoint, state: ADMMState) -> ADMMState:
         """The image, the split variable, the multiplier."""
-        rho = self.penalty
+        return self.step_with(view, state, self.numbers(view, state))
+
+    @property
+    def learnable(self) -> dict[str, int]:
+        """rho."""
+        return {"penalty": 1}
+
+    def numbers(self, view: SpectralSaddlePoint, state: ADMMState) -> Numbers:
+        """rho."""
+        return {"penalty": self.penalty}
+
+    def bounds(self, view: SpectralSaddlePoint, numbers: Numbers) -> Bounds:
+        """Any rho > 0, if it stays the same in all steps."""
+        return {"penalty": (0.0, math.inf)}
+
+    def step_with(self, view: SpectralSaddlePoint, state: ADMMState, numbers: Numbers) -> ADMMState:
+        """The same with another rho."""
+        rho = cast(float, numbers["penalty"])
         right = self._data(view, state.dual) + view.operator.adjoint(state.split * rho - state.dual)
         image = view.solve_normal(right, view.modulus, rho)
         raised = state.dual + view.operator(image) * rho

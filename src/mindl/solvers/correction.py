@@ -2,14 +2,17 @@ r"""Systems A d = g with a model's matrix and another right-hand side: for proof
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from mindl.core.arrays import Image, PerImage
-from mindl.core.reduce import inner
+from mindl.core.reduce import inner, norm
 from mindl.models.candidate import Candidate
 from mindl.models.fused_linear import Laplacian, laplacian_of
 from mindl.models.views import LinearSystem, SmoothEnergy
@@ -129,6 +132,53 @@ def solve(system: Correction, tolerance: float, steps: int = 5000) -> Image:
         if bool(done.all()):
             return found
     return torch.where(done.reshape(-1, 1, 1, 1), found, state.unknown.to(found.dtype))
+
+
+def solve_followed(system: Correction, tolerance: float, steps: int = 5000) -> Image:
+    r"""``solve``, and autograd may differentiate the solution: d of A(theta) d = g(theta).
+
+    The derivative is :math:`A^{-1} (dg - dA\, d)`, so that going back takes one more system, and no memory for the
+    steps of either.
+    """
+    with torch.no_grad():
+        found = solve(system, tolerance, steps)
+    if not torch.is_grad_enabled():
+        return found
+    rest = system.gradient(found)
+    return found - inverse(rest, system, tolerance) if rest.requires_grad else found
+
+
+def inverse(rest: Image, system: Correction, tolerance: float) -> Image:
+    """0, with the derivative :math:`A^{-1} d(rest)` for autograd: what a Newton step would correct."""
+    zero: Image = _Inverse.apply(rest, system, tolerance)  # type: ignore[no-untyped-call]
+    return zero
+
+
+class _Inverse(torch.autograd.Function):
+    """Forward 0 (the solution is not moved), backward A^-1."""
+
+    @staticmethod
+    def forward(ctx: Any, rest: Tensor, system: Correction, tolerance: float) -> Tensor:
+        ctx.system, ctx.tolerance = system, tolerance
+        return torch.zeros_like(rest)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *incoming: Any) -> Any:
+        (upstream,) = incoming
+        if ctx.system.free is not None:
+            upstream = torch.where(ctx.system.free, upstream, 0)
+        system: Correction = replace(ctx.system, right=upstream.double())  # float32 cannot reach the tolerance
+        found = solve(system, ctx.tolerance)
+        rest, scale = norm(system.gradient(found)), norm(system.right)
+        if bool((rest > 2 * ctx.tolerance * scale).any()):
+            reached = float((rest / scale.clamp(min=1e-300)).max())
+            warnings.warn(
+                f"The system of a derivative was solved to a relative residual of {reached:.1e} only, not "
+                f"{ctx.tolerance:g}: the derivative is that inexact.",
+                stacklevel=2,
+            )
+        return found.to(upstream.dtype), None, None
 
 
 def hessian(view: SmoothEnergy, image: Image) -> Map:

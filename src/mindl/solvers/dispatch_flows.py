@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from mindl.calculus.convolution import gaussian_weights
 from mindl.core.arrays import Image
@@ -50,10 +51,10 @@ def explicit_steps(
     return _each(image, one)
 
 
-def split_step(view: Model, image: Image, duration: float) -> Image | None:
+def split_step(view: Model, image: Image, duration: float | Tensor) -> Image | None:
     """One step of additive operator splitting."""
     flow = fused_flow(view, image)
-    if flow is None:
+    if flow is None or isinstance(duration, Tensor):  # a learned duration is followed by autograd
         return None
     from mindl.kernels.chains import solve
 

@@ -21,6 +21,7 @@ from mindl.models.model import Model
 from mindl.models.time_steps import proved
 from mindl.solvers.aos import AOS
 from mindl.solvers.choosing import check_accepts
+from mindl.solvers.du_fort_frankel import DuFortFrankel
 from mindl.solvers.entry import start_of
 from mindl.solvers.explicit import Explicit
 from mindl.solvers.fed import FED
@@ -33,6 +34,7 @@ from mindl.solvers.semi_implicit import SemiImplicit
 
 SCHEMES: dict[str, Scheme[Any]] = {
     "explicit": Explicit(),
+    "du-fort-frankel": DuFortFrankel(),
     "fed": FED(),
     "fsi": FSI(),
     "semi-implicit": SemiImplicit(),

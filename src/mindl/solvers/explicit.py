@@ -2,11 +2,13 @@ r"""The explicit scheme."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from mindl.models.flow import Flow
 from mindl.solvers.dispatch_flows import explicit_steps
 from mindl.solvers.scheme import Moment, Scheme, bounded_step, check_step_size
+from mindl.solvers.solver import Bounds, Numbers
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,16 @@ class Explicit(Scheme[Flow]):
     def span(self, view: Flow) -> float:
         """tau."""
         return bounded_step(self, self.step_size, view)
+
+    def bounds(self, view: Flow, numbers: Numbers) -> Bounds:
+        """Up to the flow's stable step, where one is known."""
+        most = view.stable_step
+        return {"step_size": (0.0, math.inf if most is None else max(most, self.span(view)))}
+
+    def step_with(self, view: Flow, state: Moment, numbers: Numbers) -> Moment:
+        """u + tau R(u), in plain PyTorch: tau may be learned."""
+        image = state.image + numbers["step_size"] * view.rate(state.image)
+        return Moment(image, state.time + float(numbers["step_size"]), work=state.work + 1)
 
     def over(self, view: Flow, moment: Moment, duration: float) -> Moment:
         """u + tau R(u)."""

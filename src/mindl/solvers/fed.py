@@ -6,8 +6,6 @@ import math
 from dataclasses import dataclass
 from functools import cache
 
-from mindl.core.arrays import Image
-from mindl.models.views import LinearSystem
 from mindl.solvers.cycle import Cyclic
 
 
@@ -38,12 +36,6 @@ class FED(Cyclic):
     >>> md.evolve(md.models.linear_diffusion(pixel), FED(3), 2.0).image.flatten()[:4].round(decimals=6).tolist()
     [0.0, 0.142857, 0.142857, 0.142857]
     """
-
-    def cycle(self, frozen: LinearSystem, image: Image, n: int, step_size: float) -> Image:
-        """Explicit steps of n sizes."""
-        for tau, _ in self.steps(n, step_size):
-            image = image - tau * frozen.gradient(image)
-        return image
 
     def steps(self, n: int, step_size: float) -> list[tuple[float, float]]:
         """Shares of the whole, in Leja's order."""

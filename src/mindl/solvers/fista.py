@@ -3,6 +3,7 @@ r"""Accelerated projected gradients for the dual problem."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 
@@ -11,7 +12,7 @@ from mindl.core.errors import InputError
 from mindl.core.reduce import inner
 from mindl.models.candidate import Candidate
 from mindl.models.views import StronglyConvexSaddlePoint
-from mindl.solvers.solver import Solver
+from mindl.solvers.solver import Bounds, Numbers, Solver
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,15 +79,35 @@ class DualFISTA(Solver[StronglyConvexSaddlePoint, DualFISTAState]):
 
     def step(self, view: StronglyConvexSaddlePoint, state: DualFISTAState) -> DualFISTAState:
         """One accelerated step."""
-        q = state.extrapolated
-        tau = self._dual_step(view, q)
+        return self.step_with(view, state, self.numbers(view, state))
+
+    @property
+    def learnable(self) -> dict[str, int]:
+        """tau, and by how much more than usual the dual field is extrapolated (0 unless learned)."""
+        return {"step_size": 1, "extrapolation": 1}
+
+    def numbers(self, view: StronglyConvexSaddlePoint, state: DualFISTAState) -> Numbers:
+        """tau; nothing more than the usual extrapolation."""
+        return {"step_size": self._dual_step(view, state.extrapolated), "extrapolation": 0.0}
+
+    def bounds(self, view: StronglyConvexSaddlePoint, numbers: Numbers) -> Bounds:
+        """tau up to its bound; never more momentum than usual."""
+        norm = view.operator.norm_squared(*cast(torch.Size, view.image_shape)[2:])
+        return {"step_size": (0.0, view.modulus / max(norm, 1e-9)), "extrapolation": (-1.0, 0.0)}
+
+    def step_with(
+        self, view: StronglyConvexSaddlePoint, state: DualFISTAState, numbers: Numbers
+    ) -> DualFISTAState:
+        """One accelerated step with these numbers."""
+        q, tau = state.extrapolated, cast(float, numbers["step_size"])
         dual = view.prox_dual(q + view.operator(view.primal_of(q)) * tau, tau)
         moved = dual - state.dual
         momentum = state.momentum
         if self.restart:
             momentum = torch.where(inner(q - dual, moved) > 0, 1, momentum)
         following = (1 + (1 + 4 * momentum * momentum).sqrt()) / 2
-        return DualFISTAState(dual, dual + moved * per_image((momentum - 1) / following, moved), following)
+        share = (momentum - 1) / following + numbers["extrapolation"]
+        return DualFISTAState(dual, dual + moved * per_image(share, moved), following)
 
     def advance(self, view: StronglyConvexSaddlePoint, state: DualFISTAState, n: int) -> DualFISTAState:
         """The same in place."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mindl.core.arrays import Image
-from mindl.models.views import LinearSystem
 from mindl.solvers.cycle import Cyclic
 
 
@@ -34,15 +32,6 @@ class FSI(Cyclic):
     """
 
     momentum = True
-
-    def cycle(self, frozen: LinearSystem, image: Image, n: int, step_size: float) -> Image:
-        """Explicit steps of one size, extrapolated."""
-        before = image
-        for tau, beta in self.steps(n, step_size):
-            moved = image - tau * frozen.gradient(image)
-            # In this form known pixels, where nothing moves, keep their value to the bit.
-            before, image = image, moved + beta * (moved - before)
-        return image
 
     def steps(self, n: int, step_size: float) -> list[tuple[float, float]]:
         """tau_max and alpha_k - 1."""

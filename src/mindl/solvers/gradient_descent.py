@@ -13,7 +13,7 @@ from mindl.core.errors import InputError
 from mindl.models.candidate import Candidate
 from mindl.models.views import Energy, SmoothEnergy
 from mindl.solvers.line_search import search
-from mindl.solvers.solver import Solver
+from mindl.solvers.solver import Bounds, Numbers, Solver
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +64,7 @@ class GradientDescent(Solver[Energy, GradientDescentState]):
     accepts = Energy
     applications = 1
     guarantee = "energy falls in every step; error factor 1 - 1/kappa where strongly convex"
+    memoryless = True
     cost = "one gradient, and a line search where no Lipschitz constant is known"
 
     def __post_init__(self) -> None:
@@ -89,13 +90,38 @@ class GradientDescent(Solver[Energy, GradientDescentState]):
             first = first / torch.as_tensor(lipschitz, dtype=torch.float64).flatten().clamp(min=1e-12)
         return GradientDescentState(image, first, 0)
 
+    @property
+    def learnable(self) -> dict[str, int]:
+        """tau."""
+        return {"step_size": 1}
+
+    def numbers(self, view: Energy, state: GradientDescentState) -> Numbers:
+        """tau of each image; none where it is searched."""
+        return {"step_size": state.step_size} if self._knows_its_step(view) else {}
+
+    def bounds(self, view: Energy, numbers: Numbers) -> Bounds:
+        """Up to 2/l; the energy falls below it."""
+        lipschitz = view.lipschitz if isinstance(view, SmoothEnergy) else None
+        if lipschitz is None:
+            return {"step_size": (0.0, math.inf)}
+        bound = torch.as_tensor(lipschitz, dtype=torch.float64).flatten()
+        return {"step_size": (0.0, 2 / bound.clamp(min=1e-12))}
+
+    def _knows_its_step(self, view: Energy) -> bool:
+        return self.step_size is not None or (isinstance(view, SmoothEnergy) and view.lipschitz is not None)
+
+    def step_with(self, view: Energy, state: GradientDescentState, numbers: Numbers) -> GradientDescentState:
+        """One step of this size."""
+        gradient = view.gradient(state.image)
+        tau = torch.as_tensor(numbers["step_size"])
+        image, _ = view.move(state.image, -gradient * per_image(tau, gradient))
+        return GradientDescentState(image, state.step_size, state.evaluations + 1)
+
     def step(self, view: Energy, state: GradientDescentState) -> GradientDescentState:
         """One step for every image."""
+        if self._knows_its_step(view):
+            return self.step_with(view, state, self.numbers(view, state))
         gradient = view.gradient(state.image)
-        known = isinstance(view, SmoothEnergy) and view.lipschitz is not None
-        if self.step_size is not None or known:
-            image, _ = view.move(state.image, -gradient * per_image(state.step_size, gradient))
-            return GradientDescentState(image, state.step_size, state.evaluations + 1)
         with torch.no_grad():
             step_size, evaluations = search(view, state.image, gradient, -gradient, state.step_size * 2)
         image, _ = view.move(state.image, -gradient * per_image(step_size, gradient))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from mindl.calculus.haar import haar_coefficients, haar_synthesis
 from mindl.models.haar import HaarDiffusion
 from mindl.solvers.scheme import Moment, Scheme, bounded_step, check_step_size
+from mindl.solvers.solver import Bounds, Numbers
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,11 @@ class HaarShrinkage(Scheme[HaarDiffusion]):
     def span(self, view: HaarDiffusion) -> float:
         """tau."""
         return bounded_step(self, self.step_size, view)
+
+    def bounds(self, view: HaarDiffusion, numbers: Numbers) -> Bounds:
+        """Up to the flow's stable step."""
+        most = view.stable_step
+        return {"step_size": (0.0, self.span(view) if most is None else most)}
 
     def over(self, view: HaarDiffusion, moment: Moment, duration: float) -> Moment:
         """Transform, shrink, and back."""

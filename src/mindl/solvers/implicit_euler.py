@@ -54,6 +54,11 @@ class ImplicitEuler(Scheme[ConvexFlow]):
         """A step is a whole minimisation."""
         return True
 
+    @property
+    def learnable(self) -> dict[str, int]:
+        """Nothing: a step is a minimisation, which autograd does not follow. ``neural.Equilibrium`` does."""
+        return {}
+
     def span(self, view: ConvexFlow) -> float:
         """tau."""
         return self.step_size

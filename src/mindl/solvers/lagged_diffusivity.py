@@ -8,7 +8,7 @@ from mindl.core.arrays import Image
 from mindl.core.errors import InputError
 from mindl.models.candidate import Candidate
 from mindl.models.flow_views import Quasilinear
-from mindl.solvers.correction import Correction, Counted, solve
+from mindl.solvers.correction import Correction, Counted, solve_followed
 from mindl.solvers.solver import Solver
 
 
@@ -49,6 +49,7 @@ class LaggedDiffusivity(Solver[Quasilinear, LaggedDiffusivityState]):
     accepts = Quasilinear
     applications = 1
     guarantee = "energy falls in every step; linear convergence"
+    memoryless = True
     cost = "conjugate gradients in a system with frozen diffusivity"
 
     def __post_init__(self) -> None:
@@ -68,7 +69,7 @@ class LaggedDiffusivity(Solver[Quasilinear, LaggedDiffusivityState]):
         """One system: A(u) d = b - A(u) u = -grad E(u), for the change d."""
         frozen = view.frozen(state.image)
         matrix = Counted(frozen.apply)
-        change = solve(Correction(matrix, view.rate(state.image), frozen), self.inexactness, steps=200)
+        change = solve_followed(Correction(matrix, view.rate(state.image), frozen), self.inexactness, steps=200)
         return LaggedDiffusivityState(view.move(state.image, change)[0], state.products + 1 + matrix.products)
 
     def candidate(self, view: Quasilinear, state: LaggedDiffusivityState) -> Candidate:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 
@@ -12,7 +13,7 @@ from mindl.core.errors import InputError
 from mindl.models.candidate import Candidate
 from mindl.models.views import SaddlePoint
 from mindl.solvers import dispatch
-from mindl.solvers.solver import Solver
+from mindl.solvers.solver import Bounds, Numbers, Solver
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,18 +121,45 @@ class PrimalDual(Solver[SaddlePoint, PrimalDualState]):
 
     def step(self, view: SaddlePoint, state: PrimalDualState) -> PrimalDualState:
         """One primal-dual step."""
-        tau, sigma = state.primal_step, state.dual_step
+        return self.step_with(view, state, self.numbers(view, state))
+
+    @property
+    def learnable(self) -> dict[str, int]:
+        """tau, sigma, and theta; constant steps have rho in its place."""
+        return {"step_size": 1, "dual_step_size": 1, "extrapolation": 1, "relaxation": 1}
+
+    def numbers(self, view: SaddlePoint, state: PrimalDualState) -> Numbers:
+        """Those of the next step."""
+        found = {"step_size": state.primal_step, "dual_step_size": state.dual_step}
         if not self._accelerates(view):
+            return found | {"relaxation": self.relaxation}
+        return found | {"extrapolation": self._theta(view, state.primal_step)}
+
+    def bounds(self, view: SaddlePoint, numbers: Numbers) -> Bounds:
+        r"""tau > 0, sigma <= 1 / (tau \|K\|^2), theta <= 1, and rho below 2 (at most 1.99)."""
+        norm = max(view.operator.norm_squared(*cast(torch.Size, view.image_shape)[2:]), 1e-9)
+        return {
+            "step_size": (0.0, math.inf),
+            "dual_step_size": (0.0, 1 / (numbers["step_size"] * norm)),
+            "extrapolation": (0.0, 1.0),
+            "relaxation": (0.0, max(1.99, self.relaxation)),
+        }
+
+    def step_with(self, view: SaddlePoint, state: PrimalDualState, numbers: Numbers) -> PrimalDualState:
+        """One primal-dual step with these numbers; those of the next are as if it had been the usual one."""
+        tau, sigma = cast(float, numbers["step_size"]), cast(float, numbers["dual_step_size"])
+        if not self._accelerates(view):
+            rho = numbers["relaxation"]
             ahead = view.prox_dual(state.dual + view.operator(state.image) * sigma, sigma)
             change = ahead - state.dual
             moved = view.prox_data(state.image + view.operator.adjoint(ahead + change) * -tau, tau)
-            image = state.image + (moved - state.image) * self.relaxation
-            return replace(state, image=image, extrapolated=image, dual=state.dual + change * self.relaxation)
+            image = state.image + (moved - state.image) * rho
+            return replace(state, image=image, extrapolated=image, dual=state.dual + change * rho)
         dual = view.prox_dual(state.dual + view.operator(state.extrapolated) * sigma, sigma)
         image = view.prox_data(state.image + view.operator.adjoint(dual) * -tau, tau)
-        theta = self._theta(view, tau)
-        extrapolated = image + (image - state.image) * theta
-        return PrimalDualState(image, extrapolated, dual, theta * tau, sigma / theta)
+        extrapolated = image + (image - state.image) * numbers["extrapolation"]
+        theta = self._theta(view, state.primal_step)
+        return PrimalDualState(image, extrapolated, dual, theta * state.primal_step, state.dual_step / theta)
 
     def advance(self, view: SaddlePoint, state: PrimalDualState, n: int) -> PrimalDualState:
         """The same in place, by a fused sweep where there is one; nothing is allocated in a step."""

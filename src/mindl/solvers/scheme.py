@@ -4,26 +4,30 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from mindl.core.arrays import Dual, Image
 from mindl.core.errors import InputError
 from mindl.models.candidate import Candidate
 from mindl.models.flow import Flow
 from mindl.models.flow_views import Quasilinear
-from mindl.solvers.solver import Solver
+from mindl.solvers.solver import Numbers, Solver
 
 FlowView = TypeVar("FlowView", bound=Flow)
 
 
 @dataclass(frozen=True, eq=False)
 class Moment:
-    """The image at a time; a dual field where the scheme finds one; the work so far."""
+    """The image at a time; a dual field where the scheme finds one; the work so far; the image before.
+
+    Schemes of one step forget the image before.
+    """
 
     image: Image
     time: float
     dual: Dual | None = None
     work: int = 0
+    before: Image | None = None
 
 
 class Scheme(Solver[FlowView, Moment], Generic[FlowView]):
@@ -34,6 +38,7 @@ class Scheme(Solver[FlowView, Moment], Generic[FlowView]):
     """
 
     applications = 1
+    memoryless = True
 
     @abstractmethod
     def span(self, view: FlowView) -> float:
@@ -55,6 +60,19 @@ class Scheme(Solver[FlowView, Moment], Generic[FlowView]):
     def step(self, view: FlowView, state: Moment) -> Moment:
         """One step of ``span``."""
         return self.over(view, state, self.span(view))
+
+    @property
+    def learnable(self) -> dict[str, int]:
+        """The time that a step covers."""
+        return {"step_size": 1}
+
+    def numbers(self, view: FlowView, state: Moment) -> Numbers:
+        """The span."""
+        return {"step_size": self.span(view)}
+
+    def step_with(self, view: FlowView, state: Moment, numbers: Numbers) -> Moment:
+        """One step of another length, which may be a tensor that autograd follows."""
+        return self.over(view, state, cast(float, numbers["step_size"]))
 
     def candidate(self, view: FlowView, state: Moment) -> Candidate:
         """The image."""

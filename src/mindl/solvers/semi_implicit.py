@@ -11,7 +11,7 @@ from mindl.models.flow_views import Quasilinear
 from mindl.models.fused_linear import Laplacian, laplacian_of
 from mindl.models.views import LinearSystem
 from mindl.solvers.choosing import MILD
-from mindl.solvers.correction import Correction, Counted, solve
+from mindl.solvers.correction import Correction, Counted, solve_followed
 from mindl.solvers.scheme import Moment, Scheme, check_share, check_step_size
 
 
@@ -21,7 +21,7 @@ class SemiImplicit(Scheme[Quasilinear]):
 
     The matrix is that of the step before, so every step is a linear system; conjugate gradients solve it, with
     multigrid where it is ill-conditioned. Where A is an M-matrix (isotropic diffusion) the range is kept. Of first
-    order in tau. Means are kept up to the tolerance, and a step has no derivative by autograd.
+    order in tau. Means are kept up to the tolerance. Autograd differentiates a step by solving one more system.
 
     Args:
         step_size: tau.
@@ -64,7 +64,7 @@ class SemiImplicit(Scheme[Quasilinear]):
         matrix = Counted(_Shifted(frozen, duration))
         right = -duration * frozen.gradient(moment.image)
         stiff = frozen.lipschitz is None or float(duration * frozen.lipschitz) > MILD
-        change = solve(Correction(matrix, right, frozen if stiff else None), self.tolerance)
+        change = solve_followed(Correction(matrix, right, frozen if stiff else None), self.tolerance)
         return Moment(
             moment.image + frozen.project(change) if frozen.free is None else view.project(moment.image + change),
             moment.time + duration,
@@ -82,7 +82,7 @@ class _Shifted:
     @property
     def laplacian(self) -> Laplacian | None:
         """The same of the system's, where sweeps know it."""
-        known, tau = laplacian_of(self.system), self.duration
+        known, tau = laplacian_of(self.system), float(self.duration)
         return known and replace(known, identity=1 + tau * known.identity, share=tau * known.share)
 
     def __call__(self, direction: Image, out: Tensor | None = None, scratch: Tensor | None = None) -> Image:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 import torch
+from torch import Tensor
 
 from mindl.core.arrays import PerImage, PerImageFlag
 from mindl.models.candidate import Candidate
@@ -13,6 +15,12 @@ from mindl.models.model import Model
 
 View = TypeVar("View", bound=Model)
 State = TypeVar("State")
+
+Numbers = Mapping[str, float | Tensor]
+"""Numbers of a step by name: ``step_size``, ``dual_step_size``, ``penalty``, ``extrapolation``, ``relaxation``."""
+
+Bounds = dict[str, tuple[float | Tensor, float | Tensor]]
+"""The least and the largest value of numbers, by name."""
 
 
 @runtime_checkable
@@ -29,6 +37,9 @@ class Solver(ABC, Generic[View, State]):
 
     ``accepts`` is the view that the solver works on. ``begin`` makes a state that owns its tensors,
     ``step`` maps a state to the next one (pure, differentiable), and ``advance`` does ``n`` steps in place.
+
+    A step whose ``numbers`` are others, learned ones say, is ``step_with``; ``bounds`` says within which of them
+    the solver's promises still hold.
     """
 
     accepts: ClassVar[type[Any]]
@@ -38,6 +49,8 @@ class Solver(ABC, Generic[View, State]):
     """What is proved of the iteration, in a few words."""
     cost: ClassVar[str] = ""
     """What a step costs."""
+    memoryless: ClassVar[bool] = False
+    """Whether the image of a step follows from the image before it alone: u <- F(u)."""
 
     @property
     def title(self) -> str:
@@ -55,6 +68,23 @@ class Solver(ABC, Generic[View, State]):
     @abstractmethod
     def step(self, view: View, state: State) -> State:
         """One step; leaves ``state`` alone and can be differentiated."""
+
+    @property
+    def learnable(self) -> dict[str, int]:
+        """The names of a step's numbers, and how many there are of each."""
+        return {}
+
+    def numbers(self, view: View, state: State) -> Numbers:
+        """Those of the next step, as the solver would choose them."""
+        return {}
+
+    def bounds(self, view: View, numbers: Numbers) -> Bounds:
+        """Between which values each number keeps what the solver promises, if the others are as given."""
+        return {}
+
+    def step_with(self, view: View, state: State, numbers: Numbers) -> State:
+        """One step with these numbers."""
+        return self.step(view, state)
 
     def advance(self, view: View, state: State, n: int) -> State:
         """``n`` steps; may overwrite ``state``. Equal to ``n`` calls of ``step`` up to rounding."""
