@@ -253,7 +253,7 @@ def test_weights_that_cannot_be_stored(tmp_path: Path) -> None:
             parameter *= 1e30
     with pytest.raises(InputError, match="answers NaN or infinity"):
         md.save(huge, tmp_path / "net")
-    with pytest.raises(InputError, match="stores a neural solver"):
+    with pytest.raises(InputError, match="stores a network that reads a model"):
         md.save(md.nets.UNet(1, 1), tmp_path / "net")
 
 

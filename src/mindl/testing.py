@@ -274,7 +274,7 @@ def check_network(net: NeuralSolver, model_of: Callable[[Image], Energy]) -> Non
     net.eval()
     for height, width in (*SIZES, (9, 14)):
         where = f"{net!r} on {height} x {width}"
-        data = _random(3, net.channels, height, width).float()
+        data = _random(3, net.channels or 2, height, width).float()
         model = model_of(data)
         with torch.no_grad():
             whole, again = net(model), net(model_of(data))

@@ -156,6 +156,8 @@ class Quadratic(SmoothPenaliser, ConvexPenaliser):
         scratch: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
         """F*(p) = |p|^2 / (2 weight), so p = dual / (1 + step_size / weight)."""
+        if isinstance(step_size, Tensor) and step_size.ndim == dual.ndim:
+            step_size = coupling.spread(step_size)  # one for each group
         return torch.div(dual, 1 + step_size / per_image(weight, dual), out=out)
 
     def feasible(self, dual: Tensor, weight: Weight, coupling: Coupling) -> Tensor:

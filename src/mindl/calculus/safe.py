@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -19,3 +21,39 @@ def safe_sqrt(squares: Tensor) -> Tensor:
     """
     positive = squares > 0
     return torch.where(positive, torch.where(positive, squares, 1).sqrt(), 0)
+
+
+def confined(value: Tensor, low: float | Tensor, high: float | Tensor) -> Tensor:
+    """``value``, but not below ``low`` nor above ``high``, with a derivative that always leads back inside.
+
+    On a bound and beyond it, descent that points outside is stopped, descent that points inside is not: a
+    parameter that begins on its bound may leave it, and one that was carried beyond it comes back. Where a bound
+    is reached, it has the derivative that ``clamp`` gives it.
+
+    >>> x = torch.tensor([1.0, 1.0, 5.0], requires_grad=True)
+    >>> (confined(x, 0.0, 1.0) * torch.tensor([1.0, -1.0, 1.0])).sum().backward()
+    >>> x.grad                                        # descent: down, not up, back down
+    tensor([1., 0., 1.])
+    """
+    inner: Tensor = _Confined.apply(value, low, high)  # type: ignore[no-untyped-call]
+    for bound, reached in ((low, value < low), (high, value > high)):
+        if isinstance(bound, Tensor) and bound.requires_grad:
+            inner = inner + torch.where(reached, bound - bound.detach(), 0)
+    return inner
+
+
+class _Confined(torch.autograd.Function):
+    """clamp, with the gradient of a projected descent."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, low: float | Tensor, high: float | Tensor) -> Tensor:
+        ctx.save_for_backward(value <= low, value >= high)
+        bounds = [torch.as_tensor(b, dtype=value.dtype, device=value.device) for b in (low, high)]
+        return torch.minimum(torch.maximum(value, bounds[0]), bounds[1])
+
+    @staticmethod
+    def backward(ctx: Any, *incoming: Any) -> Any:
+        (upstream,) = incoming
+        lowest, highest = ctx.saved_tensors
+        outward = (lowest & (upstream > 0)) | (highest & (upstream < 0))
+        return torch.where(outward, 0, upstream), None, None

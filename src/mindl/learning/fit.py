@@ -126,7 +126,7 @@ def fit(
     _check_arguments(net, task, images, training, validation)
     if resume and folder is None:
         raise InputError("fit(resume=True) goes on with the run of a folder: name it by folder=.")
-    if images.channels != net.channels:
+    if net.channels is not None and images.channels != net.channels:
         raise InputError(
             f"{net.title} is for images of {net.channels} channel(s), and these have {images.channels}: make the "
             f"images with channels={net.channels}."
@@ -309,7 +309,7 @@ def describe(
         "mindl": version("mindl"),
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
-        "net": {"kind": repr(net), "reading": repr(net.reading), "shapes": _shapes(net)},
+        "net": {"kind": repr(net), "reading": repr(getattr(net, "reading", None)), "shapes": _shapes(net)},
         "task": task.about,
         "images": {"about": images.about, "sha256": images.fingerprint()},
         "training": training.config,

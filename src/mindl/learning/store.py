@@ -28,7 +28,7 @@ from mindl.core.files import write_together
 from mindl.core.randomness import generator_for
 from mindl.learning.run_folder import Row, plain, read_json
 from mindl.nets import NETWORKS
-from mindl.neural import NEURAL_SOLVERS, READINGS, NeuralSolver, Range
+from mindl.neural import NEURAL_SOLVERS, READINGS, NeuralSolver, Range, ReadingSolver
 from mindl.neural.neural_solver import in_use
 
 FORMAT = 1
@@ -75,8 +75,11 @@ def save(
     >>> all(torch.equal(a, b) for a, b in zip(net.parameters(), again.parameters()))
     True
     """
-    if not isinstance(net, NeuralSolver):
-        raise InputError(f"save(net, folder) stores a neural solver such as WitnessHead(...), got {net!r}.")
+    if not isinstance(net, ReadingSolver):
+        raise InputError(
+            f"save(net, folder) stores a network that reads a model, such as WitnessHead(...), got {net!r}; the "
+            "weights of any network: safetensors.torch.save_file(net.state_dict(), path)."
+        )
     target = Path(folder)
     there = [name for name in (CONFIG, WEIGHTS, CARD, PROBE, RECORD) if (target / name).exists()]
     if there and not overwrite:
@@ -112,7 +115,7 @@ def save(
     return target
 
 
-def load(name: str | os.PathLike[str]) -> NeuralSolver:
+def load(name: str | os.PathLike[str]) -> ReadingSolver:
     """A stored network: a name that ships with mindl (``mindl weights list``), or a model folder.
 
     Raises:
@@ -150,6 +153,8 @@ def load(name: str | os.PathLike[str]) -> NeuralSolver:
 
 def storable(net: NeuralSolver) -> bool:
     """Whether ``save`` knows the network by name and can store its weights."""
+    if not isinstance(net, ReadingSolver):
+        return False
     try:
         _described(net)
     except InputError:
@@ -226,8 +231,9 @@ def default_card(net: NeuralSolver) -> str:
     trained = "not recorded" if net.trained is None else net.trained.about
     count = sum(parameter.numel() for parameter in net.parameters())
     return (
-        f"# {net.title}\n\n{type(net).__name__} with {type(net.network).__name__}, {count:,} parameters, "
-        f"{net.channels} channel{'s' if net.channels > 1 else ''}.\n\nTrained for: {trained}.\n\n"
+        f"# {net.title}\n\n{type(net).__name__} with {net.about}, {count:,} parameters, "
+        f"{net.channels or 'any number of'} channel{'' if net.channels == 1 else 's'}.\n\n"
+        f"Trained for: {trained}.\n\n"
         'Use: `net = mindl.load("FOLDER")`, then `mindl.answer(model, net)`, with `finish=` a solver to go on.\n'
     )
 
@@ -247,7 +253,7 @@ def read_card(folder: Path) -> str:
     return _checked(folder, CARD, read_config(folder)).decode()
 
 
-def _described(net: NeuralSolver) -> dict[str, Any]:
+def _described(net: ReadingSolver) -> dict[str, Any]:
     """Names and arguments that build the network."""
     network = net.network
     kinds = (
@@ -270,7 +276,7 @@ def _described(net: NeuralSolver) -> dict[str, Any]:
     }
 
 
-def _built(config: dict[str, Any], folder: Path) -> NeuralSolver:
+def _built(config: dict[str, Any], folder: Path) -> ReadingSolver:
     """The network that a configuration describes, with fresh weights."""
     try:
         arguments = dict(config["network"])
@@ -298,7 +304,7 @@ def _checked(folder: Path, name: str, config: dict[str, Any]) -> bytes:
     return content
 
 
-def _probe(net: NeuralSolver) -> bytes:
+def _probe(net: ReadingSolver) -> bytes:
     """A random input of odd size, and the network's output."""
     values = torch.randn(2, net.channels * net.reading.features, 13, 17, generator=generator_for(0))
     buffer = io.BytesIO()
@@ -309,13 +315,13 @@ def _probe(net: NeuralSolver) -> bytes:
     return buffer.getvalue()
 
 
-def _output(net: NeuralSolver, values: Tensor) -> Tensor:
+def _output(net: ReadingSolver, values: Tensor) -> Tensor:
     with in_use(net):
         output: Tensor = net.network(values)
     return output.contiguous()
 
 
-def _probe_difference(net: NeuralSolver, content: bytes) -> float:
+def _probe_difference(net: ReadingSolver, content: bytes) -> float:
     with np.load(io.BytesIO(content), allow_pickle=False) as probe:
         values, wanted = torch.from_numpy(probe["input"]), torch.from_numpy(probe["output"])
     return float((_output(net, values) - wanted).abs().max() / wanted.abs().max().clamp(min=1e-30))

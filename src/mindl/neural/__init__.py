@@ -2,26 +2,42 @@
 
 from mindl.neural.answer import Followed, answer, finisher
 from mindl.neural.direct import Direct
-from mindl.neural.neural_solver import NeuralSolver
+from mindl.neural.equilibrium import Equilibrium
+from mindl.neural.filters import Filters
+from mindl.neural.free_parts import DiffusionTensor, ModelWeight, RadialPenaliser, SplinePenaliser
+from mindl.neural.freedom import Extrapolation, Freedom, StepSizes
+from mindl.neural.neural_solver import NeuralSolver, ReadingSolver
 from mindl.neural.range import Range
 from mindl.neural.reading import READINGS, Filled, InUnitsOfWeight, Reading, Shown, Start, WithWeight
+from mindl.neural.unrolled import Unrolled
 from mindl.neural.witness_head import WitnessHead
 
-NEURAL_SOLVERS: dict[str, type[NeuralSolver]] = {"Direct": Direct, "WitnessHead": WitnessHead}
+NEURAL_SOLVERS: dict[str, type[ReadingSolver]] = {"Direct": Direct, "WitnessHead": WitnessHead}
 """The neural solvers by name, as stored models spell it."""
 
 __all__ = [
     "NEURAL_SOLVERS",
     "READINGS",
+    "DiffusionTensor",
     "Direct",
+    "Equilibrium",
+    "Extrapolation",
     "Filled",
+    "Filters",
     "Followed",
+    "Freedom",
     "InUnitsOfWeight",
+    "ModelWeight",
     "NeuralSolver",
+    "RadialPenaliser",
     "Range",
     "Reading",
+    "ReadingSolver",
     "Shown",
+    "SplinePenaliser",
     "Start",
+    "StepSizes",
+    "Unrolled",
     "WithWeight",
     "WitnessHead",
     "answer",

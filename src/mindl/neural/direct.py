@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from torch import Tensor
 
 from mindl.core.arrays import per_image
 from mindl.core.errors import InputError
 from mindl.models import Candidate, Energy, Model
-from mindl.neural.neural_solver import NeuralSolver
+from mindl.neural.neural_solver import ReadingSolver
 from mindl.neural.reading import Shown
 
 
-class Direct(NeuralSolver):
+class Direct(ReadingSolver):
     r"""One run of the network: :math:`u = P(u_0 + c\, N(\text{model}))`.
 
     u_0 is the reading's base (the data; in inpainting a rough filling), c its unit, and P the model's projection:
     known pixels stay exactly as they are. It serves any energy that names a start. There is no dual field, so a
     good proof of its error needs ``certify``'s effort.
 
-    The network has one output for each image channel. Arguments and errors as for ``NeuralSolver``.
+    The network has one output for each image channel. Arguments and errors as for ``ReadingSolver``.
 
     >>> import torch, mindl as md
     >>> net = Direct(md.nets.UNet(1, 1, widths=(4, 4)), md.neural.Start())
@@ -28,7 +26,7 @@ class Direct(NeuralSolver):
     torch.Size([1, 1, 6, 9])
     """
 
-    accepts: ClassVar[type[Model]] = Energy
+    accepts: type[Model] = Energy
 
     def answer(self, view: Energy, output: Tensor, shown: Shown) -> Candidate:
         """The base plus the output, made admissible."""

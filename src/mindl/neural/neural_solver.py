@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,35 +17,26 @@ from mindl.neural.reading import Reading, Shown
 
 
 class NeuralSolver(nn.Module, ABC):
-    """Reads a model, runs the network, and turns its output into an answer.
+    """Called with a model, it answers with a ``Candidate``.
 
-    What comes out is a ``Candidate``: nothing is promised of it. ``mindl.certify`` proves how near it is, and
-    ``mindl.answer`` lets a solver go on where that is not enough.
-
-    ``accepts`` is the view that the model must have.
+    Nothing is promised of that: ``mindl.certify`` proves how near it is, and ``mindl.answer`` lets a solver go on
+    where that is not enough. ``accepts`` is the view that the model must have.
 
     Args:
-        network: a map of tensors (batch, features, height, width), any ``nn.Module``.
-        reading: what it is shown of a model.
-        channels: image channels that it sees together, 1 (grey) or 3 (colour). A network for one channel
-            also serves colour where the model leaves the channels apart, each on its own.
+        channels: image channels that it knows, 1 (grey) or 3 (colour); None: any number.
         title: the name in messages and tables; by default the class's.
 
     Attributes:
         trained: what the network was trained for; None where that is not known.
     """
 
-    accepts: ClassVar[type[Model]]
+    accepts: type[Model]
 
-    def __init__(
-        self, network: nn.Module, reading: Reading, *, channels: int = 1, title: str | None = None
-    ) -> None:
+    def __init__(self, *, channels: int | None, title: str | None = None) -> None:
         super().__init__()
-        if channels < 1:
+        if channels is not None and channels < 1:
             raise InputError(f"{type(self).__name__}(channels={channels}) must be at least 1.")
-        if not isinstance(reading, Reading):
-            raise InputError(f"{type(self).__name__}(reading) needs an object such as Start(), got {reading!r}.")
-        self.network, self.reading, self.channels = network, reading, channels
+        self.channels = channels
         self.title = type(self).__name__ if title is None else title
         self.trained: Range | None = None
 
@@ -61,7 +52,7 @@ class NeuralSolver(nn.Module, ABC):
         reason = model.why_not(self.accepts)
         if reason is not None:
             raise ViewError(f"{self.title} needs a {self.accepts.__name__}, and {model.title} is none: {reason}.")
-        reason = self.reading.why_not(model)
+        reason = self.why_not(model)
         if reason is not None:
             raise ViewError(f"{self.title} cannot answer {model.title}: {reason}.")
         shape = model.image_shape
@@ -69,20 +60,64 @@ class NeuralSolver(nn.Module, ABC):
             raise InputError(
                 f"{self.title} starts from an image, and {model.title} names none: define start(self)."
             )
-        if shape[1] != self.channels and not (self.channels == 1 and _separable(model)):
-            cure = "make the image grey" if self.channels == 1 else "give an image of as many"
-            if self.channels == 1 and isinstance(model, Variational):
-                cure += f", or leave the channels apart: {model.title}(..., joint=False)"
-            raise InputError(
-                f"{self.title} knows {_count(self.channels)}, and the image has {_count(shape[1])}: {cure}."
-            )
+        if self.channels is None or shape[1] == self.channels or (self.channels == 1 and _separable(model)):
+            return
+        cure = "make the image grey" if self.channels == 1 else "give an image of as many"
+        if self.channels == 1 and isinstance(model, Variational):
+            cure += f", or leave the channels apart: {model.title}(..., joint=False)"
+        raise InputError(
+            f"{self.title} knows {_count(self.channels)}, and the image has {_count(shape[1])}: {cure}."
+        )
 
+    def why_not(self, model: Model) -> str | None:
+        """What a model with the view lacks all the same, as half a sentence; None where it lacks nothing."""
+        return None
+
+    @abstractmethod
     def forward(self, model: Model) -> Candidate:
         """The network's answer to a model.
 
         Raises:
             ViewError, InputError: as for ``check``.
         """
+
+    @property
+    def about(self) -> str:
+        """What it is made of, in a word or two."""
+        return type(self).__name__
+
+    def __repr__(self) -> str:
+        count = sum(parameter.numel() for parameter in self.parameters())
+        return f"{self.title} ({self.about}, {count:,} parameters)"
+
+
+class ReadingSolver(NeuralSolver):
+    """Reads a model, runs a network on what it is shown, and turns the output into an answer.
+
+    Args:
+        network: a map of tensors (batch, features, height, width), any ``nn.Module``.
+        reading: what it is shown of a model.
+        channels: image channels that it sees together, 1 (grey) or 3 (colour). A network for one channel
+            also serves colour where the model leaves the channels apart, each on its own.
+        title: the name in messages and tables; by default the class's.
+    """
+
+    channels: int
+
+    def __init__(
+        self, network: nn.Module, reading: Reading, *, channels: int = 1, title: str | None = None
+    ) -> None:
+        super().__init__(channels=channels, title=title)
+        if not isinstance(reading, Reading):
+            raise InputError(f"{type(self).__name__}(reading) needs an object such as Start(), got {reading!r}.")
+        self.network, self.reading = network, reading
+
+    def why_not(self, model: Model) -> str | None:
+        """What cannot be read."""
+        return self.reading.why_not(model)
+
+    def forward(self, model: Model) -> Candidate:
+        """The answer that belongs to the network's output."""
         self.check(model)
         view: Energy = model.view(self.accepts)  # type: ignore[assignment]
         shown = self.reading(model)
@@ -110,9 +145,10 @@ class NeuralSolver(nn.Module, ABC):
             return parameter.dtype
         return torch.float32
 
-    def __repr__(self) -> str:
-        count = sum(parameter.numel() for parameter in self.parameters())
-        return f"{self.title} ({type(self.network).__name__}, {count:,} parameters)"
+    @property
+    def about(self) -> str:
+        """The architecture."""
+        return type(self.network).__name__
 
 
 @contextlib.contextmanager

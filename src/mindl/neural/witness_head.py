@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from torch import Tensor
 
 from mindl.core.arrays import per_image
 from mindl.core.errors import InputError
 from mindl.models import Candidate, Model, SaddlePoint
-from mindl.neural.neural_solver import NeuralSolver
+from mindl.neural.neural_solver import ReadingSolver
 from mindl.neural.reading import Shown
 
 
-class WitnessHead(NeuralSolver):
+class WitnessHead(ReadingSolver):
     r"""The network gives a dual field; the image follows from it, and so does a bound of its error.
 
     .. math:: p = \Pi(c\, N(\text{model})), \qquad u = \nabla D^*(-K^T p)
@@ -26,7 +24,7 @@ class WitnessHead(NeuralSolver):
     a solver that goes on starts with a good dual field, which is worth far more to it than a good image.
 
     The network has one output for each channel and component of the dual field (two, for a gradient).
-    Arguments and errors as for ``NeuralSolver``.
+    Arguments and errors as for ``ReadingSolver``.
 
     >>> import torch, mindl as md
     >>> net = WitnessHead(md.nets.UNet(1, 2, widths=(4, 4)), md.neural.InUnitsOfWeight())
@@ -35,7 +33,7 @@ class WitnessHead(NeuralSolver):
     True
     """
 
-    accepts: ClassVar[type[Model]] = SaddlePoint
+    accepts: type[Model] = SaddlePoint
 
     def answer(self, view: SaddlePoint, output: Tensor, shown: Shown) -> Candidate:
         """The feasible field nearest to the output, and its image."""

@@ -30,7 +30,7 @@ def model_card(
     return f"""# {recipe.name}
 
 {recipe.about[0].upper()}{recipe.about[1:]}.
-{type(net).__name__} with {type(net.network).__name__}, {count:,} parameters, {_channels(net.channels)}.
+{type(net).__name__} with {net.about}, {count:,} parameters, {_channels(net.channels or 1)}.
 
 | examined on {validation.config["count"]} unseen crops of {validation.crop} x {validation.crop} | |
 |---|---|

@@ -65,7 +65,7 @@ def train(
     if steps is not None:
         settings = replace(settings, steps=steps)
     net = recipe.make()
-    source, unseen, crop = _sources(recipe, net.channels, images)
+    source, unseen, crop = _sources(recipe, net.channels or 1, images)
     validation = Validation(recipe.examined, unseen, count=len(unseen), crop=crop)
     run = fit(net, recipe.task, source, settings, validation=validation, folder=folder, resume=resume, watch=watch)
     if run.finished:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mindl.models.flow import Flow
 from mindl.solvers.dispatch_flows import explicit_steps
-from mindl.solvers.scheme import Moment, Scheme, bounded_step, check_step_size
+from mindl.solvers.scheme import Moment, Scheme, bounded_step, check_step_size, value_of
 from mindl.solvers.solver import Bounds, Numbers
 
 
@@ -53,7 +53,7 @@ class Explicit(Scheme[Flow]):
     def step_with(self, view: Flow, state: Moment, numbers: Numbers) -> Moment:
         """u + tau R(u), in plain PyTorch: tau may be learned."""
         image = state.image + numbers["step_size"] * view.rate(state.image)
-        return Moment(image, state.time + float(numbers["step_size"]), work=state.work + 1)
+        return Moment(image, state.time + value_of(numbers["step_size"]), work=state.work + 1)
 
     def over(self, view: Flow, moment: Moment, duration: float) -> Moment:
         """u + tau R(u)."""

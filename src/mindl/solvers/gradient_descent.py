@@ -3,7 +3,7 @@ r"""Gradient descent, with a line search where no Lipschitz constant is known.""
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -83,12 +83,23 @@ class GradientDescent(Solver[Energy, GradientDescentState]):
                 f"GradientDescent(step_size={self.step_size:g}) is unstable for {view.title}: the gradient has "
                 f"the Lipschitz constant {worst:g}, so the bound is {2 / worst:g}."
             )
+        first = self._first(view, image)
+        return GradientDescentState(image, first, 0)
+
+    def _first(self, view: Energy, image: Image) -> PerImage:
+        """The step size of each image: as given, 1 / lipschitz, or 1 before a search."""
         first = torch.ones(image.shape[0], dtype=torch.float64, device=image.device)
         if self.step_size is not None:
-            first = first * self.step_size
-        elif lipschitz is not None:
-            first = first / torch.as_tensor(lipschitz, dtype=torch.float64).flatten().clamp(min=1e-12)
-        return GradientDescentState(image, first, 0)
+            return first * self.step_size
+        lipschitz = view.lipschitz if isinstance(view, SmoothEnergy) else None
+        if lipschitz is None:
+            return first
+        bound = lipschitz.detach() if isinstance(lipschitz, Tensor) else lipschitz
+        return first / torch.as_tensor(bound, dtype=torch.float64).flatten().clamp(min=1e-12)
+
+    def tuned(self, view: Energy, state: GradientDescentState) -> GradientDescentState:
+        """With the step sizes that belong to the view."""
+        return replace(state, step_size=self._first(view, state.image))
 
     @property
     def learnable(self) -> dict[str, int]:

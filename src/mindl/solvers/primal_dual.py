@@ -126,14 +126,18 @@ class PrimalDual(Solver[SaddlePoint, PrimalDualState]):
     @property
     def learnable(self) -> dict[str, int]:
         """tau, sigma, and theta; constant steps have rho in its place."""
-        return {"step_size": 1, "dual_step_size": 1, "extrapolation": 1, "relaxation": 1}
+        return {"step_size": 1, "dual_step_size": 1, "extrapolation": 1}
+
+    def tuned(self, view: SaddlePoint, state: PrimalDualState) -> PrimalDualState:
+        """With the step sizes that belong to the view."""
+        return replace(
+            state, primal_step=self.primal_step(view), dual_step=self.dual_step(view, *state.image.shape[2:])
+        )
 
     def numbers(self, view: SaddlePoint, state: PrimalDualState) -> Numbers:
         """Those of the next step."""
-        found = {"step_size": state.primal_step, "dual_step_size": state.dual_step}
-        if not self._accelerates(view):
-            return found | {"relaxation": self.relaxation}
-        return found | {"extrapolation": self._theta(view, state.primal_step)}
+        ahead = self._theta(view, state.primal_step) if self._accelerates(view) else self.relaxation
+        return {"step_size": state.primal_step, "dual_step_size": state.dual_step, "extrapolation": ahead}
 
     def bounds(self, view: SaddlePoint, numbers: Numbers) -> Bounds:
         r"""tau > 0, sigma <= 1 / (tau \|K\|^2), theta <= 1, and rho below 2 (at most 1.99)."""
@@ -141,15 +145,14 @@ class PrimalDual(Solver[SaddlePoint, PrimalDualState]):
         return {
             "step_size": (0.0, math.inf),
             "dual_step_size": (0.0, 1 / (numbers["step_size"] * norm)),
-            "extrapolation": (0.0, 1.0),
-            "relaxation": (0.0, max(1.99, self.relaxation)),
+            "extrapolation": (0.0, 1.0 if self._accelerates(view) else max(1.99, self.relaxation)),
         }
 
     def step_with(self, view: SaddlePoint, state: PrimalDualState, numbers: Numbers) -> PrimalDualState:
         """One primal-dual step with these numbers; those of the next are as if it had been the usual one."""
         tau, sigma = cast(float, numbers["step_size"]), cast(float, numbers["dual_step_size"])
         if not self._accelerates(view):
-            rho = numbers["relaxation"]
+            rho = numbers["extrapolation"]
             ahead = view.prox_dual(state.dual + view.operator(state.image) * sigma, sigma)
             change = ahead - state.dual
             moved = view.prox_data(state.image + view.operator.adjoint(ahead + change) * -tau, tau)

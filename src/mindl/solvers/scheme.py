@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar, cast
+
+from torch import Tensor
 
 from mindl.core.arrays import Dual, Image
 from mindl.core.errors import InputError
@@ -72,7 +74,8 @@ class Scheme(Solver[FlowView, Moment], Generic[FlowView]):
 
     def step_with(self, view: FlowView, state: Moment, numbers: Numbers) -> Moment:
         """One step of another length, which may be a tensor that autograd follows."""
-        return self.over(view, state, cast(float, numbers["step_size"]))
+        duration = numbers["step_size"]
+        return replace(self.over(view, state, cast(float, duration)), time=state.time + value_of(duration))
 
     def candidate(self, view: FlowView, state: Moment) -> Candidate:
         """The image."""
@@ -81,6 +84,11 @@ class Scheme(Solver[FlowView, Moment], Generic[FlowView]):
     def work(self, state: Moment, steps: int) -> int:
         """Rates and products with frozen matrices."""
         return state.work
+
+
+def value_of(duration: float | Tensor) -> float:
+    """A duration as a number: autograd does not follow the time."""
+    return float(duration.detach()) if isinstance(duration, Tensor) else duration
 
 
 def check_step_size(scheme: object, step_size: Any, *, optional: bool = False) -> None:

@@ -12,7 +12,7 @@ from mindl.models.fused_linear import Laplacian, laplacian_of
 from mindl.models.views import LinearSystem
 from mindl.solvers.choosing import MILD
 from mindl.solvers.correction import Correction, Counted, solve_followed
-from mindl.solvers.scheme import Moment, Scheme, check_share, check_step_size
+from mindl.solvers.scheme import Moment, Scheme, check_share, check_step_size, value_of
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class SemiImplicit(Scheme[Quasilinear]):
         frozen = view.frozen(moment.image)
         matrix = Counted(_Shifted(frozen, duration))
         right = -duration * frozen.gradient(moment.image)
-        stiff = frozen.lipschitz is None or float(duration * frozen.lipschitz) > MILD
+        stiff = frozen.lipschitz is None or value_of(duration) * frozen.lipschitz > MILD
         change = solve_followed(Correction(matrix, right, frozen if stiff else None), self.tolerance)
         return Moment(
             moment.image + frozen.project(change) if frozen.free is None else view.project(moment.image + change),
@@ -82,7 +82,7 @@ class _Shifted:
     @property
     def laplacian(self) -> Laplacian | None:
         """The same of the system's, where sweeps know it."""
-        known, tau = laplacian_of(self.system), float(self.duration)
+        known, tau = laplacian_of(self.system), value_of(self.duration)
         return known and replace(known, identity=1 + tau * known.identity, share=tau * known.share)
 
     def __call__(self, direction: Image, out: Tensor | None = None, scratch: Tensor | None = None) -> Image:

@@ -17,7 +17,7 @@ View = TypeVar("View", bound=Model)
 State = TypeVar("State")
 
 Numbers = Mapping[str, float | Tensor]
-"""Numbers of a step by name: ``step_size``, ``dual_step_size``, ``penalty``, ``extrapolation``, ``relaxation``."""
+"""Numbers of a step by name: ``step_size``, ``dual_step_size``, ``penalty``, ``extrapolation``."""
 
 Bounds = dict[str, tuple[float | Tensor, float | Tensor]]
 """The least and the largest value of numbers, by name."""
@@ -73,6 +73,10 @@ class Solver(ABC, Generic[View, State]):
     def learnable(self) -> dict[str, int]:
         """The names of a step's numbers, and how many there are of each."""
         return {}
+
+    def tuned(self, view: View, state: State) -> State:
+        """A first state with the numbers that belong to a view, whatever view it was begun with."""
+        return state
 
     def numbers(self, view: View, state: State) -> Numbers:
         """Those of the next step, as the solver would choose them."""
