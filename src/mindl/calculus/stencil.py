@@ -81,6 +81,42 @@ def restrict(fine: Image) -> Image:
     return _restrict_axis(_restrict_axis(fine, 2), 3)
 
 
+def prolong_cells(coarse: Image, height: int, width: int) -> Image:
+    """Linear interpolation between the centres of cells of 2 x 2 pixels, with mirrored borders.
+
+    Unlike ``prolong`` it is the same at every pixel, the borders included: a transposed convolution with the
+    weights (1, 3, 3, 1) / 4 along each axis.
+
+    >>> prolong_cells(torch.tensor([[[[0.0, 1.0]]]]), 1, 4).flatten().tolist()
+    [0.0, 0.25, 0.75, 1.0]
+    """
+    return _prolong_cells_axis(_prolong_cells_axis(coarse, height, 2), width, 3)
+
+
+def restrict_cells(fine: Image) -> Image:
+    """The adjoint of ``prolong_cells``."""
+    return _restrict_cells_axis(_restrict_cells_axis(fine, 2), 3)
+
+
+def _prolong_cells_axis(coarse: Tensor, n: int, dim: int) -> Tensor:
+    last = coarse.shape[dim] - 1
+    before = torch.cat([coarse.narrow(dim, 0, 1), coarse.narrow(dim, 0, last)], dim)
+    behind = torch.cat([coarse.narrow(dim, 1, last), coarse.narrow(dim, last, 1)], dim)
+    halves = torch.stack([coarse * 0.75 + before * 0.25, coarse * 0.75 + behind * 0.25], dim + 1)
+    return halves.flatten(dim, dim + 1).narrow(dim, 0, n)
+
+
+def _restrict_cells_axis(fine: Tensor, dim: int) -> Tensor:
+    if fine.shape[dim] % 2:
+        fine = torch.cat([fine, torch.zeros_like(fine.narrow(dim, 0, 1))], dim)
+    first, second = _halves(fine, dim)
+    last = first.shape[dim] - 1
+    # What a cell gives to its neighbours, those at the border to themselves.
+    from_right = torch.cat([first.narrow(dim, 1, last), second.narrow(dim, last, 1)], dim)
+    from_left = torch.cat([first.narrow(dim, 0, 1), second.narrow(dim, 0, last)], dim)
+    return (first + second) * 0.75 + (from_left + from_right) * 0.25
+
+
 def _prolong_axis(coarse: Tensor, n: int, dim: int) -> Tensor:
     if n == 1:
         return coarse

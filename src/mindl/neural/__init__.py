@@ -6,7 +6,10 @@ from mindl.neural.equilibrium import Equilibrium
 from mindl.neural.filters import Filters
 from mindl.neural.free_parts import DiffusionTensor, ModelWeight, RadialPenaliser, SplinePenaliser
 from mindl.neural.freedom import Extrapolation, Freedom, StepSizes
+from mindl.neural.multigrid_net import MultigridNet
 from mindl.neural.neural_solver import NeuralSolver, ReadingSolver
+from mindl.neural.plug_and_play import PlugAndPlay
+from mindl.neural.pyramid import Pyramid
 from mindl.neural.range import Range
 from mindl.neural.reading import READINGS, Filled, InUnitsOfWeight, Reading, Shown, Start, WithWeight
 from mindl.neural.unrolled import Unrolled
@@ -28,7 +31,10 @@ __all__ = [
     "Freedom",
     "InUnitsOfWeight",
     "ModelWeight",
+    "MultigridNet",
     "NeuralSolver",
+    "PlugAndPlay",
+    "Pyramid",
     "RadialPenaliser",
     "Range",
     "Reading",

@@ -51,7 +51,7 @@ class Equilibrium(SolverNetwork):
     >>> model = md.models.charbonnier(noisy, weight=0.5)
     >>> net = Equilibrium(md.solvers.GradientDescent(), tolerance=1e-10)
     >>> exact = md.minimise(model, stop=md.Stop(1e-10)).image
-    >>> torch.allclose(net(model).image, exact, atol=1e-8)
+    >>> torch.allclose(net(model).image, exact, atol=1e-5)
     True
     """
 

@@ -125,19 +125,20 @@ class Unrolled(SolverNetwork):
         super().__init__(solver, steps, learn, title=title)
         self.steps = steps
 
-    def forward(self, model: Model) -> Candidate:
-        """The candidate after all steps."""
+    def forward(self, model: Model, start: Candidate | None = None) -> Candidate:
+        """The candidate after all steps, from the model's start or another one."""
         self.check(model)
+        start = Candidate(model.start()) if start is None else start
         base: Any = model.view(self.accepts)
         state: Any = None
         view = base
         for k in range(self.steps):
             view = self.freed(model, k)
             if state is None:
-                state = self.solver.tuned(base, self.solver.begin(view, Candidate(model.start())))
+                state = self.solver.tuned(base, self.solver.begin(view, start))
             state = self.advanced(base, view, state, k)
         if state is None:
-            return Candidate(model.project(model.start()))
+            return Candidate(model.project(start.image), start.dual)
         return self.answered(model, self.solver.candidate(view, state))
 
     @property

@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from mindl.calculus.stencil import Stencil, coarse_size, prolong, restrict
+from mindl.calculus.stencil import Stencil, coarse_size, prolong, prolong_cells, restrict, restrict_cells
 from mindl.core.arrays import Image
 from mindl.core.errors import InputError
 from mindl.models.views import LinearSystem
@@ -59,10 +59,14 @@ class Multigrid(Stationary):
         visits: how often each coarser grid is visited in a cycle: 1 is the V-cycle, 2 the W-cycle.
         smoothing: Jacobi steps before and after, each.
         full: full multigrid: the cycle begins on the coarsest grid, and each finer one starts from there.
+        cells: pixels of coarser grids are cells of 2 x 2 finer ones, P interpolates between their centres, and one
+            number omega / D serves a whole grid. Where the matrix is the same everywhere, and sizes can be halved,
+            a cycle is a U-Net with linear layers (``neural.MultigridNet``). Known pixels slow it down.
+        levels: at most so many grids; the coarsest is smoothed once. None: down to one pixel.
 
     Raises:
-        InputError: ``visits`` or ``smoothing`` below 1; a matrix that wraps around or does not say how far it
-            looks.
+        InputError: ``visits``, ``smoothing`` or ``levels`` below 1; a matrix that wraps around or does not say how
+            far it looks.
 
     Source: Brandt, Math. Comp. 31 (1977); Trottenberg, Oosterlee and Schueller, Multigrid (2001), sections 2.2-2.6
     and A.4 (Galerkin).
@@ -77,6 +81,8 @@ class Multigrid(Stationary):
     visits: int = 1
     smoothing: int = 2
     full: bool = False
+    cells: bool = False
+    levels: int | None = None
 
     guarantee = "energy of the error falls in every cycle; second order: at a rate independent of the size"
     cost = "about 4 smoothing / 3 + 2 products with A, in all proportional to the number of pixels"
@@ -87,15 +93,30 @@ class Multigrid(Stationary):
             raise InputError(
                 f"Multigrid(visits={self.visits}, smoothing={self.smoothing}) needs whole numbers, at least 1."
             )
+        if self.levels is not None and (not isinstance(self.levels, int) or self.levels < 1):
+            raise InputError(f"Multigrid(levels={self.levels}) must be a whole number, at least 1, or None.")
 
     @property
     def heavy(self) -> bool:
         """A cycle costs several checks."""
         return True
 
+    def factor(self, diagonal: Tensor, sums: Tensor) -> Tensor:
+        r"""omega / D.
+
+        With ``cells`` it is one number for a grid, 2 / (d + s), with the largest sum s of a row of \|A\| and the
+        diagonal d in the middle: half-way between the eigenvalues that are to be damped, and below 2 / \|A\|.
+        """
+        if not self.cells:
+            return DAMPING / torch.maximum(diagonal, sums / 2)
+        row, column = diagonal.shape[2] // 2, diagonal.shape[3] // 2
+        middle = diagonal[..., row : row + 1, column : column + 1]
+        return (2 / (middle + sums.amax(dim=(2, 3), keepdim=True))).expand_as(diagonal)
+
     def prepare(self, view: LinearSystem, like: Image, *, symmetric: bool) -> Correct:
         """The hierarchy, and a cycle that starts from 0. It is symmetric: as many steps after as before."""
-        if symmetric or not self.full:
+        up, down = (prolong_cells, restrict_cells) if self.cells else (prolong, restrict)
+        if (symmetric or not self.full) and not self.cells and self.levels is None:
             fused = dispatch_linear.cycles(view, like, self.visits, self.smoothing)
             if fused is not None:
                 return fused
@@ -108,11 +129,11 @@ class Multigrid(Stationary):
                 return found
             for _ in range(self.smoothing - 1):
                 found = found + (residual - grid.matrix(found)) * grid.factor
-            coarse = restrict(grid.fixed_to_zero(residual - grid.matrix(found)))
+            coarse = down(grid.fixed_to_zero(residual - grid.matrix(found)))
             below = cycle(level + 1, coarse)
             for _ in range(self.visits - 1):
                 below = below + cycle(level + 1, coarse - levels[level + 1].matrix(below))
-            found = found + grid.fixed_to_zero(prolong(below, grid.height, grid.width))
+            found = found + grid.fixed_to_zero(up(below, grid.height, grid.width))
             for _ in range(self.smoothing):
                 found = found + (residual - grid.matrix(found)) * grid.factor
             return found
@@ -120,11 +141,11 @@ class Multigrid(Stationary):
         def nested(residual: Image) -> Image:
             residuals = [residual]
             for grid in levels[:-1]:
-                residuals.append(restrict(grid.fixed_to_zero(residuals[-1])))
+                residuals.append(down(grid.fixed_to_zero(residuals[-1])))
             found = cycle(len(levels) - 1, residuals[-1])
             for k in reversed(range(len(levels) - 1)):
                 grid = levels[k]
-                found = grid.fixed_to_zero(prolong(found, grid.height, grid.width))
+                found = grid.fixed_to_zero(up(found, grid.height, grid.width))
                 found = found + cycle(k, residuals[k] - grid.matrix(found))
             return found
 
@@ -143,27 +164,23 @@ def hierarchy(solver: Multigrid, view: LinearSystem, like: Image) -> list[Level]
     free = None if view.free is None else view.free.expand(*view.pattern, height, width)
     matrix: Callable[[Image], Image] = view.apply
     reach = view.reach or 0
-    levels = [Level(matrix, _factor(diagonal, sums), free, height, width)]
-    while height * width > 1:
+    levels = [Level(matrix, solver.factor(diagonal, sums), free, height, width)]
+    while height * width > 1 and len(levels) != solver.levels:
         fine = levels[-1]
         height, width = coarse_size(height), coarse_size(width)
-        reach = max(1, (reach + 2) // 2)
+        reach = (reach + 3) // 2 if solver.cells else max(1, (reach + 2) // 2)
         template = like.new_zeros(*view.pattern, height, width)
-        stencil = Stencil.of(partial(_galerkin, fine), template, reach)
+        stencil = Stencil.of(partial(_galerkin, fine, cells=solver.cells), template, reach)
         present = stencil.diagonal > 0
         row_sums = torch.where(present, stencil.row_sums, 1)
-        factor = _factor(torch.where(present, stencil.diagonal, 1), row_sums) * present
+        factor = solver.factor(torch.where(present, stencil.diagonal, 1), row_sums) * present
+        if height * width == 1:  # a single pixel is solved exactly
+            factor = torch.where(present, 1 / torch.where(present, stencil.diagonal, 1), 0)
         levels.append(Level(stencil, factor, None, height, width))
-    last = levels[-1]
-    levels[-1] = Level(last.matrix, last.factor / DAMPING, last.free, 1, 1)  # a single pixel is solved exactly
     return levels
 
 
-def _galerkin(fine: Level, coarse: Image) -> Image:
+def _galerkin(fine: Level, coarse: Image, *, cells: bool) -> Image:
     """P^T A P."""
-    up = fine.fixed_to_zero(prolong(coarse, fine.height, fine.width))
-    return restrict(fine.fixed_to_zero(fine.matrix(up)))
-
-
-def _factor(diagonal: Tensor, sums: Tensor) -> Tensor:
-    return DAMPING / torch.maximum(diagonal, sums / 2)
+    up, down = (prolong_cells, restrict_cells) if cells else (prolong, restrict)
+    return down(fine.fixed_to_zero(fine.matrix(fine.fixed_to_zero(up(coarse, fine.height, fine.width)))))
