@@ -21,6 +21,7 @@ from mindl.calculus.penalisers import (
 from mindl.calculus.pyramid import pull_push
 from mindl.calculus.safe import safe_sqrt
 from mindl.calculus.shepard import shepard
+from mindl.calculus.spline_potential import SplinePotential
 from mindl.calculus.tensors import TensorField, cell_gradient, structure_tensor
 from mindl.calculus.tridiagonal import solve_chain
 from mindl.calculus.weickert import Weickert
@@ -52,6 +53,7 @@ __all__ = [
     "Reflecting",
     "Separate",
     "SmoothPenaliser",
+    "SplinePotential",
     "TensorField",
     "TotalVariation",
     "Vanishing",

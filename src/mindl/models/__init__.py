@@ -56,6 +56,7 @@ from mindl.models.inpainting import (
     triharmonic_inpainting,
     tv_inpainting,
 )
+from mindl.models.learned import ridge_energy
 from mindl.models.model import Model
 from mindl.models.tables import FLOWS, UNPROVED_INPAINTING
 from mindl.models.tgv import TotalGeneralisedVariation, tgv
@@ -135,6 +136,7 @@ __all__ = [
     "midpoint",
     "nonlinear_diffusion",
     "perona_malik",
+    "ridge_energy",
     "rof",
     "rotation_averaged_rof",
     "tgv",

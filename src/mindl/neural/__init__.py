@@ -12,6 +12,7 @@ from mindl.neural.plug_and_play import PlugAndPlay
 from mindl.neural.pyramid import Pyramid
 from mindl.neural.range import Range
 from mindl.neural.reading import READINGS, Filled, InUnitsOfWeight, Reading, Shown, Start, WithWeight
+from mindl.neural.ridge import RidgeRegulariser
 from mindl.neural.unrolled import Unrolled
 from mindl.neural.witness_head import WitnessHead
 
@@ -39,6 +40,7 @@ __all__ = [
     "Range",
     "Reading",
     "ReadingSolver",
+    "RidgeRegulariser",
     "Shown",
     "SplinePenaliser",
     "Start",
