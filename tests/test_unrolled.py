@@ -18,8 +18,9 @@ from torch import Tensor
 
 import mindl as md
 from mindl.calculus import Charbonnier, Gradient, Huber, PeronaMalik
-from mindl.calculus.filter_bank import Beside, FilterBank, transfer_bound
+from mindl.calculus.filter_bank import Beside, FilterBank
 from mindl.calculus.modulated import LinearFactor, Modulated, RadialFactor
+from mindl.calculus.norms import transfer_bound
 from mindl.core.errors import InputError, MindlWarning, ViewError
 from mindl.models import Candidate
 from mindl.neural import (

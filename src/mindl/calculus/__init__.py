@@ -7,6 +7,7 @@ from mindl.calculus.delta_stencil import DeltaStencil, DirectionalDifferences
 from mindl.calculus.gradient import Gradient, GradientPairs
 from mindl.calculus.haar import haar_coefficients, haar_synthesis
 from mindl.calculus.higher_order import Hessian, Polyharmonic
+from mindl.calculus.norms import norm_bound
 from mindl.calculus.operators import Diagonalised, Differences, Operator
 from mindl.calculus.penalisers import (
     Charbonnier,
@@ -19,7 +20,7 @@ from mindl.calculus.penalisers import (
     TotalVariation,
 )
 from mindl.calculus.pyramid import pull_push
-from mindl.calculus.safe import safe_sqrt
+from mindl.calculus.safe import confined, safe_sqrt
 from mindl.calculus.shepard import shepard
 from mindl.calculus.spline_potential import SplinePotential
 from mindl.calculus.tensors import TensorField, cell_gradient, structure_tensor
@@ -60,9 +61,11 @@ __all__ = [
     "Weickert",
     "WideStencil",
     "cell_gradient",
+    "confined",
     "haar_coefficients",
     "haar_synthesis",
     "infinity_average",
+    "norm_bound",
     "pull_push",
     "safe_sqrt",
     "shepard",

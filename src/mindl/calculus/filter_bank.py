@@ -1,8 +1,7 @@
-r"""Filters on top of an operator: K = W L, with a proved bound of the norm of W."""
+"""Filters on top of an operator: K = W L, with a proved bound of its norm."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from itertools import zip_longest
 
@@ -11,12 +10,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from mindl.calculus.coupling import Coupling
+from mindl.calculus.norms import transfer_bound
 from mindl.calculus.operators import Operator
-from mindl.calculus.safe import safe_sqrt
 from mindl.core.arrays import Dual, Image
-
-FREQUENCIES = 64
-"""Points of the grid of frequencies along an axis, at least."""
 
 
 class FilterBank(Operator):
@@ -134,39 +130,3 @@ class Beside(Coupling):
 def _filled(parts: tuple[Tensor | None, ...], like: list[Tensor]) -> Iterator[Tensor]:
     for part, zero in zip(parts, like, strict=True):
         yield zero if part is None else part
-
-
-def transfer_bound(kernel: Tensor, gains: Tensor | None = None) -> Tensor:
-    r"""A proved upper bound of the largest eigenvalue of :math:`\sum_i a_i W_i^T W_i`, a_i >= 0, for convolutions
-    with zeros outside the image; of :math:`\|W\|^2`, without ``gains``.
-
-    Such a convolution is part of one on the whole plane, so that no quotient exceeds the supremum over all
-    frequencies of the largest eigenvalue of :math:`M(\omega) = \sum_i a_i \hat w_i(\omega)^* \hat w_i(\omega)`, a
-    matrix of as many rows as there are components. It is computed on a grid of N x N frequencies. Between them:
-    :math:`v^* M(\omega) v` is for every v a trigonometric polynomial of degree d = size - 1 along each axis, and
-    not negative. Around the place of its largest value m, such a polynomial is at least
-    :math:`m \cos^2(d \theta / 2)` for :math:`\theta \le \pi / d` (a lemma of M. Riesz), and a point of the grid
-    is within :math:`\pi / N`: hence m is at most what the grid shows, divided by
-    :math:`\cos^2(\pi d / 2 N)` for each axis. The smaller of that and of :math:`(\sum_t \|W_t\|)^2`, the sum over
-    the taps t, is returned: the second is sharp for a single tap.
-
-    Args:
-        kernel: (filters, components, size, size).
-        gains: a_i, (filters,).
-
-    Source: M. Riesz, Jahresber. Dtsch. Math.-Ver. 23 (1914) for the lemma; the rest is derived here.
-
-    >>> float(transfer_bound(torch.ones(1, 1, 1, 2)))          # the sum of two neighbours
-    4.0
-    """
-    kernel = kernel.double()
-    a = torch.ones(kernel.shape[0], dtype=torch.float64) if gains is None else gains.double()
-    degree = max(kernel.shape[-2:]) - 1
-    n = max(FREQUENCIES, 16 * degree)
-    spectrum = torch.fft.rfft2(kernel, s=(n, n))
-    gram = torch.einsum("i,iaxy,ibxy->xyab", a.to(spectrum.dtype), spectrum.conj(), spectrum)
-    largest = torch.linalg.eigvalsh(gram)[..., -1].max()
-    on_grid = largest / math.cos(math.pi * degree / (2 * n)) ** 4
-    taps = kernel.flatten(2).permute(2, 0, 1)
-    of_tap = torch.linalg.eigvalsh(torch.einsum("i,tia,tib->tab", a, taps, taps))[..., -1].clamp(min=0)
-    return torch.minimum(on_grid, safe_sqrt(of_tap).sum().square())

@@ -95,9 +95,9 @@ class ProbeWarning(MindlWarning):
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """``'rof', 'tgv'``: the known names most like ``name``, or all of them when none is alike."""
-    names = sorted(known)
-    alike = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    return ", ".join(repr(each) for each in alike or names)
+    names = {each.lower(): each for each in sorted(known)}
+    alike = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
+    return ", ".join(repr(names[each]) for each in alike or names)
 
 
 def look_up(table: Mapping[str, T], name: str, kind: str) -> T:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -102,8 +101,8 @@ class UNet(nn.Module):
             )
         height, width = image.shape[2:]
         step = 1 << len(self.restrict)
-        spare = (0, math.ceil(width / step) * step - width, 0, math.ceil(height / step) * step - height)
-        features = self.enter(functional.pad(image, spare, mode="replicate"))
+        right, below = ((n + step - 1) // step * step - n for n in (width, height))
+        features = self.enter(functional.pad(image, (0, right, 0, below), mode="replicate"))
         kept = []
         for stage, restrict in zip(self.descent, self.restrict, strict=False):
             kept.append(stage(features))
@@ -111,8 +110,7 @@ class UNet(nn.Module):
         features = self.descent[-1](features)
         for stage, prolong in reversed(list(zip(self.ascent, self.prolong, strict=True))):
             features = stage(prolong(features) + kept.pop())
-        result: Tensor = self.leave(features)[..., :height, :width]
-        return result
+        return functional.pad(self.leave(features), (0, -right, 0, -below))  # a crop that can be exported
 
 
 class _Residual(nn.Module):

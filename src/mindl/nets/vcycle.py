@@ -18,7 +18,8 @@ HALVES = (0.25, 0.75, 0.75, 0.25)
 
 
 class VCycle(nn.Module):
-    r"""One V-cycle for A v = r: on every grid smooth, restrict what is left, correct from the coarser grid, smooth.
+    r"""One V-cycle for A v = r: on every grid smooth, restrict what is left, correct from the coarser grid,
+    smooth.
 
     .. math::
         v &\leftarrow v + \omega_l (r - A_l v) \;(\nu \text{ times}), \\
@@ -27,8 +28,9 @@ class VCycle(nn.Module):
     Each part is a layer of a U-Net: the matrix :math:`A_l` a convolution, the restriction a convolution of 4 x 4
     pixels with stride 2, the prolongation a transposed one, the correction an additive skip. All of them start as
     multigrid has them, for a matrix that is the same at every pixel and mirrored borders; on sizes that can be
-    halved, to 5 pixels or more, the network **is** the V-cycle of ``Multigrid(cells=True, levels=...)``. They may all be learned. The map
-    is linear. Each channel is treated alone. Sizes that cannot be halved are continued by their mirror image.
+    halved, to 5 pixels or more, the network **is** the V-cycle of ``Multigrid(cells=True, levels=...)``. They may
+    all be learned. The map is linear. Each channel is treated alone. Sizes that cannot be halved are continued by
+    their mirror image.
 
     Args:
         kernel: the entries of A around a pixel, rows of an odd square.
@@ -63,8 +65,8 @@ class VCycle(nn.Module):
         square = side % 2 == 1 and all(len(row) == side for row in kernel)
         if not square or not kernel[side // 2][side // 2] > 0 or levels < 1 or smoothing < 1:
             raise InputError(
-                f"VCycle(levels={levels}, smoothing={smoothing}) needs a kernel that is an odd square with a positive "
-                "middle, and one or more levels and smoothing steps."
+                f"VCycle(levels={levels}, smoothing={smoothing}) needs a kernel that is an odd square with a "
+                "positive middle, and one or more levels and smoothing steps."
             )
         self.levels, self.smoothing = levels, smoothing
         self.kernel = [list(map(float, row)) for row in kernel]

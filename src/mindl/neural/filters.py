@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mindl.calculus.filter_bank import Beside, FilterBank, transfer_bound
+from mindl.calculus.filter_bank import Beside, FilterBank
 from mindl.calculus.modulated import modulated
+from mindl.calculus.norms import transfer_bound
 from mindl.calculus.safe import confined
 from mindl.core.errors import InputError
 from mindl.models import Model
@@ -27,7 +28,7 @@ class Filters(Freedom):
     differences give 0 for constants whatever W: every filter has the mean 0.
 
     Bounded, gains stay in [0, 1] and are scaled so that :math:`\|\sum_i a_i W_i^T W_i\| \le 1` holds by the proved
-    bound of ``calculus.filter_bank.transfer_bound``: the stable step of explicit methods is that of the model
+    bound of ``calculus.norms.transfer_bound``: the stable step of explicit methods is that of the model
     as it was. For methods that work on the dual field no such bound is kept, and no convergence claimed; the
     dual field of filters is no witness for the model and is not handed out.
 

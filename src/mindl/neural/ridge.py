@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from mindl.calculus.filter_bank import transfer_bound
+from mindl.calculus.norms import transfer_bound
 from mindl.calculus.safe import confined
 from mindl.calculus.spline_potential import SplinePotential
 from mindl.core.arrays import Image, Weight
