@@ -194,3 +194,33 @@ def test_compare_shows_networks_beside_solvers(capsys, tmp_path: Path) -> None:
     assert "unet-harmonic serves none of the models compared here" in err and "unet-harmonic" not in out
     status, _, err = run(capsys, "compare", grey, "--net", "nobody")
     assert status == 2 and "no stored network" in err
+
+
+def test_the_verb_nets_describes_every_architecture(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, err = run(capsys, "nets", "--size", "16", "--json")
+    told = json.loads(out)
+    assert status == 0 and err == ""
+    assert set(told) == set(md.nets.NETWORKS)
+    assert told["PlainCNN"]["parameters"] == sum(p.numel() for p in md.nets.PlainCNN(1, 1).parameters())
+    assert told["UNet"]["lipschitz"] is None  # infinite: JSON has no such number
+    status, out, _ = run(capsys, "nets", "dncnn", "--size", "16")
+    assert status == 0 and out.startswith("DnCNN\n") and "receptive field" in out
+    status, _, err = run(capsys, "nets", "DnCN")
+    assert status == 2 and "Did you mean 'DnCNN'" in err
+
+
+def test_the_comparison_of_architectures(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two of them, for a moment: trained, examined, and in a table; the names of all are those of the package."""
+    from mindl.app import nets
+
+    assert {contender.name.split(",")[0] for contender in nets.CONTENDERS} == set(md.nets.NETWORKS)
+    monkeypatch.setattr(nets, "CONTENDERS", [c for c in nets.CONTENDERS if c.name in ("PlainCNN", "VCycle")])
+    monkeypatch.setattr(nets, "MEASURED_STEPS", 2)
+    status, out, _ = run(capsys, "bench", "nets", "--seconds", "0.5", "-o", str(tmp_path / "nets.md"))
+    assert status == 0
+    rows = [line for line in out.splitlines() if line.startswith(("| PlainCNN", "| VCycle"))]
+    assert len(rows) == 2 and (tmp_path / "nets.md").read_text() == out
+    steps, excess = (rows[0].split(" | ")[k] for k in (4, 5))
+    assert int(steps.replace(",", "")) >= 2 and 0 < float(excess.split("%")[0]) < 200

@@ -542,3 +542,33 @@ def test_the_page_on_solvers_as_networks_runs(capsys: pytest.CaptureFixture[str]
         exec(compile(block, "solvers-as-networks.md", "exec"), {})
     said = capsys.readouterr().out
     assert "Unrolled (PrimalDual, 10 steps, 30 parameters)" in said
+
+
+@pytest.mark.parametrize(
+    ("solver", "name"),
+    [(s, n) for s, n, learn in CASES if learn and n != "tgv"],
+    ids=[i for i, (_, n, learn) in zip(IDS, CASES, strict=True) if learn and n != "tgv"],
+)
+def test_derivatives_by_the_data_are_those_through_the_solver(solver: Any, name: str) -> None:
+    """Autograd through the solver's own pure steps, against autograd through the network."""
+    data, weights = rand(1, 1, 6, 5, seed=11).requires_grad_(), rand(1, 1, 6, 5, seed=12)
+    model = MODELS[name](data)
+    learn = next(kinds for s, n, kinds in CASES if s is solver and n == name)
+    found = Unrolled(solver, 3, [kind() for kind in learn])(model).image
+    one, other = (
+        torch.autograd.grad((image * weights).sum(), data, retain_graph=True)[0]
+        for image in (found, plain(solver, model, 3).image)
+    )
+    assert torch.allclose(one, other, rtol=1e-9, atol=1e-9)
+
+
+def test_making_a_network_touches_neither_disk_nor_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a network was made, and something was opened")
+
+    before = torch.random.get_rng_state()
+    monkeypatch.setattr("builtins.open", refuse)
+    monkeypatch.setattr("socket.socket", refuse)
+    for solver, _, learn in CASES:
+        Unrolled(solver, 2, [kind() for kind in learn])
+    assert torch.equal(torch.random.get_rng_state(), before)

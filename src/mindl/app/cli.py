@@ -264,6 +264,36 @@ def bench_speed(
     raise typer.Exit(verb.speed(works or [], settings, output, huge=huge, quiet=quiet, as_json=as_json))
 
 
+@bench.command("nets")
+def bench_nets(
+    seconds: Annotated[float, typer.Option(min=0.1, help="Training of each architecture.")] = 60,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Also write the table, in Markdown.")
+    ] = None,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+) -> None:
+    """All architectures at equal training budget: how near they come to the solution, and what they cost.
+
+    One thread; total variation denoising, noise of 25, dead leaves to learn from.
+    """
+    from mindl.app import nets as verb
+
+    verb.compare(seconds, output, quiet=quiet, as_json=as_json)
+
+
+@app.command()
+def nets(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...")] = None,
+    size: Annotated[int, typer.Option(min=16, max=512, help="Side of the images it is measured on.")] = 64,
+    as_json: options.Json = False,
+) -> None:
+    """The architectures: parameters, cost, receptive field, bounds, equivariance; all of it of those named."""
+    from mindl.app import nets as verb
+
+    verb.show(names or [], size, as_json=as_json)
+
+
 weights = typer.Typer(no_args_is_help=True, help="Stored networks.")
 app.add_typer(weights, name="weights")
 Stored = Annotated[str, typer.Argument(metavar="NET", help="A name of `mindl weights list`, or a model folder.")]

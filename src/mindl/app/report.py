@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from mindl.models.certificate import Certificate
     from mindl.solvers.solution import Solution
     from mindl.solvers.stop import Stop
+
+WIDTH = 120
+"""Characters of a line in a file."""
 
 
 @dataclass(frozen=True)
@@ -174,6 +178,12 @@ def _distance(row: Row) -> str:
 def _short(value: float) -> str:
     """Two digits, without an exponent where it is a usual number."""
     return f"{value:.0f}" if 99.5 <= value < 1e5 else f"{value:.2g}"
+
+
+def wide_console() -> Console:
+    """As wide as the terminal; in a file wide enough for a table."""
+    wide = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console() if wide else Console(width=WIDTH)
 
 
 def say(text: str, *, quiet: bool) -> None:

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
-from mindl.app.report import say
+from mindl.app.report import say, wide_console
 from mindl.app.speed.chapters import Chapter, Contest, Sizes, Stage, Work
 from mindl.app.speed.figures import accuracy_figure, size_figure
 from mindl.app.speed.measure import SWITCH, Settings
@@ -26,9 +26,6 @@ from mindl.core.files import write_whole
 from mindl.plot import save_figure
 
 CACHE = "NUMBA_CACHE_DIR"
-
-WIDTH = 120
-"""Columns of tables that are written to a file."""
 
 
 def speed(
@@ -118,7 +115,7 @@ def _show(chapters: list[Chapter], *, quiet: bool, as_json: bool) -> None:
             say(f"{package} is not installed, so it is left out: pip install 'mindl[bench]' adds it.", quiet=quiet)
     if quiet or as_json:
         return
-    console = _console()
+    console = wide_console()
     console.print(Text(chapter.title, style="bold"))
     console.print(table_of(grid_of(chapter)))
     for told in chapter.told:
@@ -133,7 +130,7 @@ def _conclude(chapters: list[Chapter], settings: Settings, *, quiet: bool, as_js
         return
     if quiet:
         return
-    console = _console()
+    console = wide_console()
     if any(chapter.verdicts for chapter in chapters):
         console.print(Text("Goals", style="bold"))
         console.print(table_of(goals_of(chapters)))
@@ -162,9 +159,3 @@ def _write(folder: Path, chapters: list[Chapter], settings: Settings) -> None:
     for chapter in chapters:
         if isinstance(chapter, Sizes) and chapter.name == "growth":
             save_figure(size_figure(chapter), folder / "size.png")
-
-
-def _console() -> Console:
-    """As wide as the terminal; in a file wide enough for the names of the contenders."""
-    wide = sys.stdout.isatty() or "COLUMNS" in os.environ
-    return Console() if wide else Console(width=WIDTH)
