@@ -92,6 +92,7 @@ CASES = [
     (PrimalDual(), "huber_rof", [*NUMBERS, *PSI, ModelWeight, Filters]),
     (PrimalDual(), "tv_l1", [*NUMBERS, *PSI, ModelWeight]),
     (DualFISTA(), "rof", [*NUMBERS, *PSI, ModelWeight, Filters]),
+    (DualFISTA(accelerate=False), "rof", [StepSizes, *PSI, Filters]),
     (ADMM(), "rof", [StepSizes, *PSI, ModelWeight]),
     (PrimalDual(), "tgv", [*NUMBERS]),
     (Jacobi(), "whittaker", []),
@@ -211,6 +212,20 @@ def test_derivatives_are_those_of_differences(solver: Any, name: str, kind: Any)
                 p.copy_(v + sign * h * d)
             ends.append(float(loss()))
     assert slope == pytest.approx((ends[1] - ends[0]) / (2 * h), rel=1e-6, abs=1e-8)
+
+
+def test_dual_steps_without_momentum_are_projected_gradients() -> None:
+    """ISTA on the dual, written out: p <- P(p + tau K (f - K^T p)) with tau = 1 / |K|^2 and |p| <= w."""
+    data, gradient = rand(1, 1, 7, 6, seed=2), Gradient()
+    p = torch.zeros(1, 1, 2, 7, 6, dtype=torch.float64)
+    for _ in range(5):
+        p = p + gradient(data - gradient.adjoint(p)) / gradient.norm_squared(7, 6)
+        p = p / (p.square().sum(dim=2, keepdim=True).sqrt() / 0.1).clamp(min=1)
+    solver = DualFISTA(accelerate=False)
+    found = Unrolled(solver, 5)(md.models.rof(data, weight=0.1))
+    assert torch.allclose(found.dual, p, atol=1e-14)
+    assert torch.allclose(found.image, data - gradient.adjoint(p), atol=1e-14)
+    md.testing.check_solver(solver, md.models.rof(data, weight=0.1))
 
 
 def test_a_semi_implicit_step_has_the_derivative_of_a_dense_solve() -> None:
@@ -572,3 +587,15 @@ def test_making_a_network_touches_neither_disk_nor_network(monkeypatch: pytest.M
     for solver, _, learn in CASES:
         Unrolled(solver, 2, [kind() for kind in learn])
     assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_what_was_learned_means_what_it_says() -> None:
+    """Half the step size is Explicit with half of it; a weight times 2 is that of another model."""
+    flow = MODELS["charbonnier_flow"](rand(1, 1, 7, 8))
+    net = Unrolled(Explicit(0.2), 3, [StepSizes()]).double()
+    net.learn[0].values["step_size"].data.fill_(-0.6931471805599453)
+    assert torch.allclose(net(flow).image, md.evolve(flow, Explicit(0.1), 0.3).image, atol=1e-14)
+    net = Unrolled(PrimalDual(), 5, [ModelWeight()]).double()
+    net.learn[0].values.data.fill_(0.6931471805599453)
+    one, other = (md.models.rof(rand(1, 1, 7, 8), weight) for weight in (0.1, 0.2))
+    assert torch.allclose(net(one).image, plain(PrimalDual(), other, 5).image, atol=1e-14)

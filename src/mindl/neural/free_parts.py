@@ -32,6 +32,8 @@ RADII = 2.0
 class FreePenaliser(Freedom):
     """The diffusivity of the model's penaliser, or the shrinkage of its dual field, times a learned factor."""
 
+    values: nn.Parameter
+
     def __init__(self, knots: int, *, reach: float | None, shared: bool, bounded: bool) -> None:
         super().__init__(shared=shared, bounded=bounded)
         if not isinstance(knots, int) or knots < 2 or (reach is not None and not 0 < reach < float("inf")):
@@ -39,8 +41,6 @@ class FreePenaliser(Freedom):
                 f"{type(self).__name__}(knots={knots}, reach={reach}) needs 2 knots or more, and a reach above 0."
             )
         self.knots, self.reach = knots, reach
-
-    values: nn.Parameter
 
     def why_not(self, model: Model) -> str | None:
         """It needs a penaliser."""

@@ -40,6 +40,8 @@ class DualFISTA(Solver[StronglyConvexSaddlePoint, DualFISTAState]):
     Args:
         step_size: tau as a share of its bound, in (0, 1].
         restart: whether momentum that points back is dropped; without, the energy oscillates near the solution.
+        accelerate: whether there is momentum at all; without it this is ISTA, q = p: projected gradients, whose
+            dual energy is off by at most :math:`\|K\|^2 |p^0 - p^*|^2 / (2 \mu k)`.
 
     Raises:
         InputError: a share outside (0, 1]: beyond, the method need not converge.
@@ -55,6 +57,7 @@ class DualFISTA(Solver[StronglyConvexSaddlePoint, DualFISTAState]):
 
     step_size: float = 1.0
     restart: bool = True
+    accelerate: bool = True
 
     accepts = StronglyConvexSaddlePoint
     applications = 2
@@ -106,7 +109,7 @@ class DualFISTA(Solver[StronglyConvexSaddlePoint, DualFISTAState]):
         if self.restart:
             momentum = torch.where(inner(q - dual, moved) > 0, 1, momentum)
         following = (1 + (1 + 4 * momentum * momentum).sqrt()) / 2
-        share = (momentum - 1) / following + numbers["extrapolation"]
+        share = (momentum - 1) / following * self.accelerate + numbers["extrapolation"]
         return DualFISTAState(dual, dual + moved * per_image(share, moved), following)
 
     def advance(self, view: StronglyConvexSaddlePoint, state: DualFISTAState, n: int) -> DualFISTAState:
@@ -122,7 +125,8 @@ class DualFISTA(Solver[StronglyConvexSaddlePoint, DualFISTAState]):
             if self.restart:
                 momentum = torch.where(inner(q.sub_(dual), moved) > 0, 1, momentum)
             following = (1 + (1 + 4 * momentum * momentum).sqrt()) / 2
-            torch.mul(moved, per_image((momentum - 1) / following, moved), out=q).add_(dual)
+            share = (momentum - 1) / following * self.accelerate
+            torch.mul(moved, per_image(share, moved), out=q).add_(dual)
             p.copy_(dual)
             momentum = following
         return DualFISTAState(p, q, momentum)
