@@ -302,3 +302,32 @@ def test_a_solver_of_another_view_saves_a_provable_answer(tmp_path) -> None:
         assert reprove(str(md.solvers.write_answer(tmp_path / "a.npz", solution)))["weight"] == weight
     fine = md.minimise(md.models.rof(f.double(), 0.1), stop=md.Stop(1e-11, steps=20000))
     reprove(str(md.solvers.write_answer(tmp_path / "a.npz", fine)))
+
+
+def test_strips_have_the_gradient_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of smooth energies, in certificates and in the residuals of relaxation."""
+    from mindl.models import strips
+
+    u = random_image(2, 3, 41, 20, seed=1)
+    data = random_image(2, 3, 41, 20)
+    mask = md.images.random_mask(41, 20, 0.3, seed=0)
+    models = [
+        md.models.charbonnier(data, weight=0.5),
+        md.models.perona_malik(data, weight=0.5),
+        md.models.harmonic_inpainting(data, mask),
+        md.models.fourth_order_smoothing(data, weight=0.5),
+    ]
+    for model in models:
+        view = model.view(md.models.SmoothEnergy)
+        image = model.project(u)
+        whole = view.gradient(image.double())
+        monkeypatch.setattr(strips, "STRIP", 10**9)
+        at_once = verify(model, image)
+        monkeypatch.setattr(strips, "STRIP", 3 * 3 * 20)
+        assert len(list(strips.strips(view, image))) > 10
+        found = strips.gradient(view, image, torch.float64)
+        assert found.shape == whole.shape
+        assert torch.allclose(found, whole, rtol=0, atol=1e-13), model.title
+        in_strips = verify(model, image)
+        assert torch.allclose(in_strips.bound, at_once.bound, rtol=1e-12)
+        assert torch.allclose(in_strips.rms, at_once.rms, rtol=1e-12)

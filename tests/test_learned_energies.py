@@ -14,6 +14,7 @@ from torch import Tensor
 
 import mindl as md
 from mindl.calculus import SplinePotential
+from mindl.calculus.norms import transfer_bound
 from mindl.core.errors import InputError
 from mindl.neural import RidgeRegulariser, Unrolled
 from mindl.solvers import GradientDescent
@@ -78,6 +79,8 @@ def test_a_nonconvex_potential_is_used_where_the_modulus_allows_it() -> None:
     assert float(slopes.min()) >= -0.9 / 8 - 1e-7
     assert (slopes.cumsum(dim=1) >= -1e-6).all()
     assert (RidgeRegulariser(4, 3).potential.slopes >= 0).all()
+    bank = regulariser(rand(1, 1, 4, 4), 1.0).operator  # scaled down to a norm of 1, and no further
+    assert float(transfer_bound(bank.kernel.detach())) == pytest.approx(1.0, rel=1e-5)
 
 
 @pytest.mark.parametrize("modulus", [1.0, 0.3])

@@ -186,3 +186,16 @@ def test_the_contract_of_networks() -> None:
     big = whittaker(rand(1, 1, 16, 16))
     md.testing.check_network(MultigridNet.of(big, levels=3), whittaker)
     md.testing.check_network(Pyramid(GradientDescent(), [2], learn=lambda: [StepSizes()]), whittaker)
+
+
+def test_no_sweep_stands_in_for_other_grids(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sweeps know one kind of transfer, down to one pixel: large images must not get it unasked."""
+    model = md.models.whittaker_tikhonov(random_image(1, 1, 160, 128), weight=20.0)
+    view = model.view(md.models.LinearSystem)
+    for solver in (Multigrid(cells=True), Multigrid(levels=2)):
+        answers = []
+        for switch in ("on", "off"):
+            monkeypatch.setenv("MINDL_KERNELS", switch)
+            state = solver.step(view, solver.begin(view, Candidate(model.start())))
+            answers.append(solver.candidate(view, state).image)
+        assert torch.equal(*answers), solver

@@ -7,7 +7,7 @@ import math
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ from mindl.nets import (
     VCycle,
     describe,
 )
-from mindl.neural import Direct, InUnitsOfWeight
+from mindl.neural import Direct, InUnitsOfWeight, Reading, Start
 
 NOISE = 25 / 255
 LAPLACE = [[0.0, -1.0, 0.0], [-1.0, 5.0, -1.0], [0.0, -1.0, 0.0]]
@@ -77,6 +77,8 @@ class Contender:
     name: str
     make: Callable[[], nn.Module]
     when: str
+    reading: Reading = field(default_factory=InUnitsOfWeight)
+    """What it is shown: networks that return images, or their change, see them in the units of their answer."""
 
 
 CONTENDERS = [
@@ -86,24 +88,29 @@ CONTENDERS = [
     Contender("ResNet", lambda: ResNet(1, 1), "depth without trouble; the general choice at full resolution"),
     Contender("DilatedNet", lambda: DilatedNet(1, 1), "a wide field with few parameters"),
     Contender("UNet", lambda: UNet(1, 1), "large structures: inpainting, strong smoothing"),
-    Contender("VCycle", lambda: PerChannel(VCycle(LAPLACE, levels=4)), "linear models; it is multigrid at first"),
     Contender(
-        "DiffusionNet", lambda: DiffusionNet(1, 1, contrast=0.5, correction=True), "when stability must be proved"
+        "VCycle", lambda: PerChannel(VCycle(LAPLACE, levels=4)), "linear models; it is multigrid at first", Start()
+    ),
+    Contender(
+        "DiffusionNet", lambda: DiffusionNet(1, 1, correction=True), "when stability must be proved", Start()
     ),
     Contender(
         "DiffusionNet, free",
-        lambda: DiffusionNet(1, 1, contrast=0.5, correction=True, free=True),
+        lambda: DiffusionNet(1, 1, correction=True, free=True),
         "the same with twice the weights, and nothing proved",
+        Start(),
     ),
     Contender(
         "DiffusionNet, free, half",
-        lambda: DiffusionNet(1, 1, contrast=0.5, correction=True, free=True, filters=8),
+        lambda: DiffusionNet(1, 1, correction=True, free=True, filters=8),
         "for comparison: as many weights as the symmetric one",
+        Start(),
     ),
     Contender(
         "DiffusionNet, coupled",
-        lambda: DiffusionNet(1, 1, contrast=0.5, correction=True, group=2),
+        lambda: DiffusionNet(1, 1, correction=True, group=2),
         "when results should turn with the image",
+        Start(),
     ),
 ]
 
@@ -213,10 +220,16 @@ def _examination() -> Validation:
 
 def _measured(contender: Contender, seconds: float, leaves: Source, examine: Validation) -> Row:
     task = Denoising(noise=(NOISE, NOISE))
-    settings: dict[str, Any] = {"batch": 8, "crop": 48, "loss": EnergyLoss(), "optimiser": Adam(rate=4e-3)}
+    settings: dict[str, Any] = {
+        "batch": 8,
+        "crop": 48,
+        "loss": EnergyLoss(),
+        "optimiser": Adam(rate=4e-3),
+        "average": None,
+    }
 
     def trained(steps: int) -> tuple[Direct, float]:
-        net = Direct(contender.make(), InUnitsOfWeight(), title=contender.name)
+        net = Direct(contender.make(), contender.reading, title=contender.name)
         begun = time.perf_counter()
         fit(net, task, leaves, Training(steps=steps, **settings))
         return net, time.perf_counter() - begun
