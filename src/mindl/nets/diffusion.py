@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor, nn
 
 from mindl.calculus.penalisers import Charbonnier, PeronaMalik, SmoothPenaliser
 from mindl.core.errors import InputError
 from mindl.core.randomness import global_draws_from
 from mindl.nets.activations import Activation, Coupled, Flux, SplineActivation
+from mindl.nets.architecture import Architecture
 from mindl.nets.checks import check_counts, check_image
 from mindl.nets.lipschitz import lipschitz_bound
 from mindl.nets.symmetric import FreeBlock, SymmetricBlock
 
 
-class DiffusionNet(nn.Module):
+class DiffusionNet(Architecture):
     r"""Diffusion steps :math:`u \leftarrow u - \tau_k K_k^T \varphi_k(K_k u)`, each with filters of its own.
 
     The filters sum to 0 and windows do not stick out of the image: constants and the mean of each channel stay
@@ -108,24 +107,6 @@ class DiffusionNet(nn.Module):
                 start=penaliser,
             )
         return Coupled(activation, self.group) if self.group > 1 else activation
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """The arguments that build the same architecture; numbers only."""
-        return {
-            "inputs": self.inputs,
-            "outputs": self.outputs,
-            "filters": self.filters,
-            "blocks": self.blocks,
-            "kernel": self.kernel,
-            "contrast": self.contrast,
-            "monotone": self.monotone,
-            "knots": self.knots,
-            "group": self.group,
-            "free": self.free,
-            "correction": self.correction,
-            "seed": self.seed,
-        }
 
     def forward(self, image: Tensor) -> Tensor:
         """The image after all steps, or its change."""

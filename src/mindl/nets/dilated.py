@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,13 +11,14 @@ from torch.nn import functional
 
 from mindl.core.errors import InputError
 from mindl.core.randomness import global_draws_from
+from mindl.nets.architecture import Architecture
 from mindl.nets.blocks import start_small
 from mindl.nets.checks import check_counts, check_image
 from mindl.nets.convolution import Convolution
 from mindl.nets.lipschitz import lipschitz_bound
 
 
-class DilatedNet(nn.Module):
+class DilatedNet(Architecture):
     r"""Residual blocks that look at several scales at once, without giving up resolution.
 
     Each block correlates with 3 x 3 windows of several dilations d side by side, rectifies, and joins them by a
@@ -75,18 +75,6 @@ class DilatedNet(nn.Module):
             )
             start_small(self.layers[-1])
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """The arguments that build the same architecture; numbers and lists only."""
-        return {
-            "inputs": self.inputs,
-            "outputs": self.outputs,
-            "width": self.width,
-            "dilations": list(self.dilations),
-            "blocks": self.blocks,
-            "seed": self.seed,
-        }
 
     def forward(self, image: Tensor) -> Tensor:
         """The network's output at every pixel."""

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mindl.core.errors import InputError
 from mindl.core.randomness import global_draws_from
+from mindl.nets.architecture import Architecture
 from mindl.nets.blocks import chain
 from mindl.nets.checks import check_counts, check_image
 from mindl.nets.lipschitz import lipschitz_bound
 
 
-class DnCNN(nn.Module):
+class DnCNN(Architecture):
     r"""The denoiser :math:`u - R(u)`, where the chain of convolutions R learns the noise.
 
     R has ``depth`` convolutions of 3 x 3 with rectifiers between them and, with ``batch_norm``, a normalisation
@@ -71,19 +70,6 @@ class DnCNN(nn.Module):
         with global_draws_from(seed):
             self.layers = chain(inputs, outputs, width=width, depth=depth, batch_norm=batch_norm)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """The arguments that build the same architecture; numbers only."""
-        return {
-            "inputs": self.inputs,
-            "outputs": self.outputs,
-            "width": self.width,
-            "depth": self.depth,
-            "batch_norm": self.batch_norm,
-            "residual": self.residual,
-            "seed": self.seed,
-        }
 
     def forward(self, image: Tensor) -> Tensor:
         """The image without the noise that R sees in it, or R itself."""

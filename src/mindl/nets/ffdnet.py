@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from mindl.core.errors import InputError
 from mindl.core.randomness import global_draws_from
+from mindl.nets.architecture import Architecture
 from mindl.nets.blocks import chain
 from mindl.nets.checks import check_counts, check_image
 from mindl.nets.lipschitz import lipschitz_bound
 
 
-class FFDNetLike(nn.Module):
+class FFDNetLike(Architecture):
     r"""A chain of convolutions on four half-sized images and a plane that holds the noise level.
 
     The image is sorted into its 2 x 2 phases (pixel unshuffling, which loses nothing), the noise level becomes
@@ -51,17 +50,6 @@ class FFDNetLike(nn.Module):
         with global_draws_from(seed):
             self.layers = chain(4 * inputs + 1, 4 * outputs, width=width, depth=depth)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """The arguments that build the same architecture; numbers only."""
-        return {
-            "inputs": self.inputs,
-            "outputs": self.outputs,
-            "width": self.width,
-            "depth": self.depth,
-            "seed": self.seed,
-        }
 
     def forward(self, image: Tensor, noise: float | Tensor | None = None) -> Tensor:
         """The network's output for an image with noise of a standard deviation in the image's units.

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mindl.core.randomness import global_draws_from
+from mindl.nets.architecture import Architecture
 from mindl.nets.blocks import chain
 from mindl.nets.checks import check_counts, check_image
 from mindl.nets.lipschitz import lipschitz_bound
 
 
-class PlainCNN(nn.Module):
+class PlainCNN(Architecture):
     r"""A chain of convolutions with rectifiers between them: :math:`W_n \max(0, \dots \max(0, W_1 u))`.
 
     The yardstick for everything else. It sees n (k - 1) + 1 pixels far and wide, zeros beyond the border, and
@@ -49,18 +48,6 @@ class PlainCNN(nn.Module):
         with global_draws_from(seed):
             self.layers = chain(inputs, outputs, width=width, depth=depth, kernel=kernel)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """The arguments that build the same architecture; numbers only."""
-        return {
-            "inputs": self.inputs,
-            "outputs": self.outputs,
-            "width": self.width,
-            "depth": self.depth,
-            "kernel": self.kernel,
-            "seed": self.seed,
-        }
 
     def forward(self, image: Tensor) -> Tensor:
         """The network's output at every pixel."""

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
 from mindl.core.randomness import global_draws_from
+from mindl.nets.architecture import Architecture
 from mindl.nets.blocks import ResidualBlock, start_small
 from mindl.nets.checks import check_counts, check_image
 from mindl.nets.convolution import Convolution
 from mindl.nets.lipschitz import lipschitz_bound
 
 
-class ResNet(nn.Module):
+class ResNet(Architecture):
     r"""Residual blocks :math:`x + W_2 \max(0, W_1 x)` one after the other, all at full resolution.
 
     A convolution leads in and one leads out. Each block is an explicit step of a differential equation whose
@@ -55,18 +54,6 @@ class ResNet(nn.Module):
             )
             start_small(self.layers[-1])
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """The arguments that build the same architecture; numbers only."""
-        return {
-            "inputs": self.inputs,
-            "outputs": self.outputs,
-            "width": self.width,
-            "blocks": self.blocks,
-            "kernel": self.kernel,
-            "seed": self.seed,
-        }
 
     def forward(self, image: Tensor) -> Tensor:
         """The network's output at every pixel."""

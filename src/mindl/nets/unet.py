@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from mindl.core.errors import InputError
+from mindl.nets.architecture import Architecture
 
 
-class UNet(nn.Module):
+class UNet(Architecture):
     r"""A U-Net: residual blocks on a pyramid of resolutions, with additive skips.
 
     On the way down every level applies residual blocks :math:`x + W_2 \max(0, W_1 x)` and halves the
@@ -80,17 +80,6 @@ class UNet(nn.Module):
         with torch.no_grad():
             self.leave.weight *= 0.1
             nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """The arguments that build the same architecture; numbers and lists only."""
-        return {
-            "inputs": self.inputs,
-            "outputs": self.outputs,
-            "widths": list(self.widths),
-            "blocks": list(self.blocks),
-            "seed": self.seed,
-        }
 
     def forward(self, image: Tensor) -> Tensor:
         """The network's output at every pixel."""
