@@ -266,7 +266,7 @@ def bench_speed(
 
 @bench.command("nets")
 def bench_nets(
-    seconds: Annotated[float, typer.Option(min=0.1, help="Training of each architecture.")] = 60,
+    steps: Annotated[int, typer.Option(min=1, help="Of training, for each architecture.")] = 600,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Also write the table, in Markdown.")
     ] = None,
@@ -279,7 +279,7 @@ def bench_nets(
     """
     from mindl.app import nets as verb
 
-    verb.compare(seconds, output, quiet=quiet, as_json=as_json)
+    verb.compare(steps, output, quiet=quiet, as_json=as_json)
 
 
 @app.command()

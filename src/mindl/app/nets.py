@@ -40,9 +40,6 @@ NOISE = 25 / 255
 LAPLACE = [[0.0, -1.0, 0.0], [-1.0, 5.0, -1.0], [0.0, -1.0, 0.0]]
 """One implicit step of diffusion: where a linear V-cycle begins."""
 
-MEASURED_STEPS = 30
-"""Steps that say how long one takes."""
-
 
 class AtOneLevel(nn.Module):
     """A network that wants to be told the noise, told the same for every image."""
@@ -121,8 +118,7 @@ class Row:
 
     name: str
     when: str
-    steps: int
-    step_seconds: float
+    seconds: float
     excess: float
     worst: float
     psnr: float
@@ -160,8 +156,8 @@ def show(names: list[str], size: int, *, as_json: bool) -> None:
     wide_console().print(table)
 
 
-def compare(seconds: float, output: Path | None, *, quiet: bool, as_json: bool) -> None:
-    """Train every contender for as long, and say how near it comes to the model's solution."""
+def compare(steps: int, output: Path | None, *, quiet: bool, as_json: bool) -> None:
+    """Train every contender for as many steps, and say how near it comes to the model's solution."""
     torch.set_num_threads(1)  # the same for all, and other work may go on beside it
     console = Console(stderr=True, quiet=quiet)
     examine, leaves = _examination(), DeadLeaves(64, size=96)
@@ -169,8 +165,8 @@ def compare(seconds: float, output: Path | None, *, quiet: bool, as_json: bool) 
         leaves.image(index)
     rows = []
     for contender in CONTENDERS:
-        console.print(f"{contender.name}: {seconds:g} seconds of training", highlight=False)
-        rows.append(_measured(contender, seconds, leaves, examine))
+        console.print(f"{contender.name}: {steps} steps", highlight=False)
+        rows.append(_measured(contender, steps, leaves, examine))
     if as_json:
         sys.stdout.write(json.dumps([_plain(asdict(row)) for row in rows], indent=2) + "\n")
     else:
@@ -186,7 +182,7 @@ def page(rows: list[Row]) -> str:
         "parameters",
         "multiply-adds",
         "field",
-        "steps",
+        "training",
         "energy excess, median (worst)",
         "PSNR",
         "Lipschitz, proved (seen)",
@@ -201,7 +197,7 @@ def page(rows: list[Row]) -> str:
             f"{d.parameters:,}",
             f"{d.multiply_adds:,.0f}",
             _number(d.field[0]),
-            f"{row.steps:,}",
+            f"{row.seconds:.0f} s",
             f"{row.excess:.1%} ({row.worst:.1%})",
             f"{row.psnr:.2f}",
             f"{_number(d.lipschitz)} ({d.lipschitz_estimate:.2g})",
@@ -218,7 +214,7 @@ def _examination() -> Validation:
     return Validation(task, unseen, count=8, crop=96)
 
 
-def _measured(contender: Contender, seconds: float, leaves: Source, examine: Validation) -> Row:
+def _measured(contender: Contender, steps: int, leaves: Source, examine: Validation) -> Row:
     task = Denoising(noise=(NOISE, NOISE))
     settings: dict[str, Any] = {
         "batch": 8,
@@ -227,23 +223,15 @@ def _measured(contender: Contender, seconds: float, leaves: Source, examine: Val
         "optimiser": Adam(rate=4e-3),
         "average": None,
     }
-
-    def trained(steps: int) -> tuple[Direct, float]:
-        net = Direct(contender.make(), contender.reading, title=contender.name)
-        begun = time.perf_counter()
-        fit(net, task, leaves, Training(steps=steps, **settings))
-        return net, time.perf_counter() - begun
-
-    trained(2)  # what is only done once
-    each = trained(MEASURED_STEPS)[1] / MEASURED_STEPS
-    steps = max(MEASURED_STEPS, round(seconds / each))
-    net, took = trained(steps)
+    net = Direct(contender.make(), contender.reading, title=contender.name)
+    begun = time.perf_counter()
+    fit(net, task, leaves, Training(steps=steps, **settings))
+    took = time.perf_counter() - begun
     found = examine(net).row
     return Row(
         name=contender.name,
         when=contender.when,
-        steps=steps,
-        step_seconds=took / steps,
+        seconds=took,
         excess=found["excess"],
         worst=found["worst_excess"],
         psnr=found["psnr"],

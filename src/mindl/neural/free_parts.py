@@ -127,6 +127,10 @@ class RadialPenaliser(FreePenaliser):
 class ModelWeight(Freedom):
     r"""The weight of the model's regulariser, times :math:`e^\theta`.
 
+    The usual step sizes and their bounds are those of the model as it was. Primal-dual methods do not mind; a
+    gradient step of 1 / lipschitz is stable until the weight has about doubled, and what is learned must keep to
+    that.
+
     Args:
         shared: one for all steps, or one for each (the default).
 
