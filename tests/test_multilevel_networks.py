@@ -158,6 +158,7 @@ def test_plug_and_play_with_a_proximal_map_solves_the_model(penalty: float) -> N
         (lambda: PlugAndPlay(lambda u: u), "torch.nn.Module"),
         (lambda: PlugAndPlay(nn.Identity(), -1), "0 steps or more"),
         (lambda: PlugAndPlay(nn.Identity(), penalty=0.0), "penalty above 0"),
+        (lambda: PlugAndPlay(nn.Conv2d(1, 2, 1))(md.models.rof(rand(1, 1, 4, 4), 1.0)), "keeps the shape"),
     ],
 )
 def test_wrong_things_are_named(make: Any, said: str) -> None:

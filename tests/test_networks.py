@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 
 import numpy as np
@@ -15,7 +16,25 @@ from torch import nn
 import mindl as md
 from mindl.core.errors import InputError, MindlWarning, NonFiniteError, OutsideRangeWarning, ViewError
 from mindl.core.outcome import Outcome
-from mindl.neural import Direct, Filled, InUnitsOfWeight, Range, Start, WithWeight, WitnessHead
+from mindl.neural import (
+    Direct,
+    Equilibrium,
+    Filled,
+    Filters,
+    InUnitsOfWeight,
+    ModelWeight,
+    MultigridNet,
+    PlugAndPlay,
+    Pyramid,
+    RadialPenaliser,
+    Range,
+    SplinePenaliser,
+    Start,
+    StepSizes,
+    Unrolled,
+    WithWeight,
+    WitnessHead,
+)
 from mindl.neural.neural_solver import in_use
 from mindl.testing import check_network
 
@@ -121,6 +140,15 @@ def harmonic(data: torch.Tensor) -> md.Energy:
     return md.models.harmonic_inpainting(data, mask)
 
 
+def unrolled(solver: object, learn: list[md.neural.Freedom]) -> Unrolled:
+    """With everything a little away from where it starts."""
+    net, generator = Unrolled(solver, 3, learn), torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter += 0.02 * torch.randn(parameter.shape, generator=generator)
+    return net
+
+
 CASES = {
     "witness, rof": (witness(), lambda f: md.models.rof(f, 0.1)),
     "witness, anisotropic": (witness(), lambda f: md.models.anisotropic_rof(f, 0.1)),
@@ -135,6 +163,30 @@ CASES = {
     ),
     "direct, own energy": (Direct(wild(md.nets.UNet(1, 1, widths=(6, 8))), Start()), Smooth),
     "direct, harmonic": (Direct(wild(md.nets.UNet(2, 1, widths=(6, 8))), Filled()), harmonic),
+    "unrolled, rof": (
+        unrolled(md.solvers.PrimalDual(), [StepSizes(), SplinePenaliser(5), Filters(4, 3)]),
+        lambda f: md.models.rof(f, 0.1),
+    ),
+    "unrolled, smooth": (
+        unrolled(md.solvers.GradientDescent(), [StepSizes(), RadialPenaliser(5), Filters(4, 3)]),
+        lambda f: md.models.charbonnier(f, 0.5),
+    ),
+    "equilibrium": (
+        Equilibrium(md.solvers.GradientDescent(), [ModelWeight(shared=True)], tolerance=1e-7),
+        lambda f: md.models.charbonnier(f, 0.5),
+    ),
+    "multigrid": (
+        MultigridNet(md.nets.VCycle([[0, -1, 0], [-1, 5, -1], [0, -1, 0]], levels=2)),
+        lambda f: md.models.whittaker_tikhonov(f, 1.0),
+    ),
+    "pyramid": (
+        Pyramid(md.solvers.PrimalDual(), [3], learn=lambda: [StepSizes()]),
+        lambda f: md.models.rof(f, 0.1),
+    ),
+    "plug and play": (
+        PlugAndPlay(md.nets.DiffusionNet(2, 2, filters=2, blocks=2, kernel=2, knots=3), 3),
+        lambda f: md.models.rof(f, 0.1),
+    ),
     "direct, colour": (
         Direct(wild(md.nets.UNet(3, 3, widths=(6, 8))), Start(), channels=3),
         lambda f: md.models.rof(f, 0.1),
@@ -149,8 +201,12 @@ def test_contract(name: str) -> None:
 
 def test_every_neural_solver_and_reading_is_checked() -> None:
     nets = [net for net, _ in CASES.values()]
-    assert {type(net) for net in nets} == set(md.neural.NEURAL_SOLVERS.values())
-    assert {type(net.reading) for net in nets} == set(md.neural.READINGS.values())
+    exported = [getattr(md.neural, name) for name in md.neural.__all__]
+    kinds = {kind for kind in exported if isinstance(kind, type) and issubclass(kind, md.neural.NeuralSolver)}
+    assert {type(net) for net in nets} == {kind for kind in kinds if not inspect.isabstract(kind)}
+    readers = [net for net in nets if isinstance(net, md.neural.ReadingSolver)]
+    assert {type(net) for net in readers} == set(md.neural.NEURAL_SOLVERS.values())
+    assert {type(net.reading) for net in readers} == set(md.neural.READINGS.values())
 
 
 # The witness head

@@ -67,9 +67,20 @@ class PlugAndPlay(NeuralSolver):
         u, y = z, torch.zeros_like(z)
         for _ in range(self.steps):
             u = data.proximal(z - y, 1 / self.penalty)
-            z = self.denoiser(u + y)
+            z = self._denoised(u + y)
             y = y + u - z
         return Candidate(model.project(u))
+
+    def _denoised(self, image: Image) -> Image:
+        """In the type of the denoiser's weights, where it has any."""
+        weights = next(self.denoiser.parameters(), image)
+        found: Image = self.denoiser(image.to(weights.dtype))
+        if found.shape != image.shape:
+            raise InputError(
+                f"{self.title} needs a denoiser that keeps the shape {tuple(image.shape)}, and it returned "
+                f"{tuple(found.shape)}."
+            )
+        return found.to(image.dtype)
 
     @property
     def about(self) -> str:
