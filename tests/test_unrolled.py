@@ -490,6 +490,16 @@ def test_the_contract_of_networks(name: str) -> None:
     md.testing.check_network(shaken(Unrolled(solver, 3, learn), 0.02), MODELS[name])
 
 
+class Own(md.Energy):
+    """An energy without a Lipschitz constant."""
+
+    def start(self) -> Tensor:
+        return torch.zeros(1, 1, 3, 3)
+
+    def energy(self, image: Tensor) -> Tensor:
+        return image.square().sum(dim=(1, 2, 3))
+
+
 # Wrong things -------------------------------------------------------------------------------------------------
 
 
@@ -503,6 +513,9 @@ def test_the_contract_of_networks(name: str) -> None:
         (lambda: Unrolled(PrimalDual(), 3, [StepSizes(), StepSizes()]), "StepSizes more than once"),
         (lambda: Unrolled(LaggedDiffusivity(), 3, [StepSizes()]), "of LaggedDiffusivity are: none at all"),
         (lambda: Unrolled(Explicit(), 3, [Extrapolation()]), "of Explicit are: step_size"),
+        (lambda: Unrolled(md.solvers.Newton(), 3, [SplinePenaliser()]), "searches its steps"),
+        (lambda: Unrolled(md.solvers.LBFGS(), 3, [SplinePenaliser()]), "searches its steps"),
+        (lambda: Unrolled(GradientDescent(), 3, [StepSizes()])(Own()), "searches its step sizes for Own"),
         (lambda: Filters(1, 5), "at least as many filters"),
         (lambda: Filters(8, 4), "odd size"),
         (lambda: SplinePenaliser(1), "2 knots"),

@@ -10,7 +10,7 @@ from torch import nn
 
 from mindl.core.errors import InputError
 from mindl.models import Candidate, Model, SaddlePoint
-from mindl.neural.freedom import Freedom
+from mindl.neural.freedom import Freedom, FreeNumbers
 from mindl.neural.neural_solver import NeuralSolver
 from mindl.solvers.solver import Solver
 
@@ -34,6 +34,11 @@ class SolverNetwork(NeuralSolver):
         twice = sorted({kind for kind in kinds if kinds.count(kind) > 1})
         if twice:
             raise InputError(f"{type(self).__name__}(learn) names {', '.join(twice)} more than once.")
+        if learn and not solver.differentiable:
+            raise InputError(
+                f"{solver.title} searches its steps, which autograd does not follow: nothing can be learned "
+                "through them. GradientDescent() or LaggedDiffusivity() will do."
+            )
         self.solver, self.accepts = solver, solver.accepts
         for part in learn:
             part.prepare(solver, steps, sum(each.further for each in learn))
@@ -63,6 +68,12 @@ class SolverNetwork(NeuralSolver):
         """One step: ``base`` is the model's own view, which says the usual numbers and their bounds."""
         numbers = self.solver.numbers(base, state)
         if not numbers:
+            for part in self.freedoms:
+                if isinstance(part, FreeNumbers):
+                    raise InputError(
+                        f"{self.solver.title} searches its step sizes for {base.title}, so that "
+                        f"{type(part).__name__} has nothing to set free; GradientDescent(step_size=...) has one."
+                    )
             return self.solver.step(view, state)
         for part in self.freedoms:
             numbers = part.on_numbers(numbers, partial(self.solver.bounds, base), step)

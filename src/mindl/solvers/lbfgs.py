@@ -69,6 +69,7 @@ class LBFGS(Solver[SmoothEnergy, LBFGSState]):
 
     accepts = SmoothEnergy
     applications = 1
+    differentiable = False
     guarantee = "energy falls in every step"
     cost = "one gradient and a line search"
 

@@ -55,6 +55,7 @@ class Newton(Solver[SmoothEnergy, NewtonState]):
 
     accepts = SmoothEnergy
     applications = 1
+    differentiable = False
     guarantee = "energy falls in every step; fast near a minimiser"
     cost = "conjugate gradients with the Hessian, and a line search"
 

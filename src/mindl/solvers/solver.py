@@ -49,6 +49,8 @@ class Solver(ABC, Generic[View, State]):
     """What is proved of the iteration, in a few words."""
     cost: ClassVar[str] = ""
     """What a step costs."""
+    differentiable: ClassVar[bool] = True
+    """Whether autograd's derivative of a step is the derivative of the step: not where something is searched."""
     memoryless: ClassVar[bool] = False
     """Whether the image of a step follows from the image before it alone: u <- F(u)."""
 
