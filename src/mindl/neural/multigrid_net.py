@@ -29,7 +29,7 @@ class MultigridNet(NeuralSolver):
 
     >>> import torch, mindl as md
     >>> model = md.models.whittaker_tikhonov(torch.rand(1, 1, 16, 16), weight=10.0)
-    >>> net = MultigridNet.of(model, cycles=4)
+    >>> net = MultigridNet.of(model, cycles=8)
     >>> bool(md.certify(model, net(model).image).rms < 0.1)
     True
     """

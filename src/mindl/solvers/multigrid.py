@@ -164,7 +164,8 @@ def hierarchy(solver: Multigrid, view: LinearSystem, like: Image) -> list[Level]
     free = None if view.free is None else view.free.expand(*view.pattern, height, width)
     matrix: Callable[[Image], Image] = view.apply
     reach = view.reach or 0
-    levels = [Level(matrix, solver.factor(diagonal, sums), free, height, width)]
+    exact = height * width == 1  # a single pixel is solved exactly
+    levels = [Level(matrix, 1 / diagonal if exact else solver.factor(diagonal, sums), free, height, width)]
     while height * width > 1 and len(levels) != solver.levels:
         fine = levels[-1]
         height, width = coarse_size(height), coarse_size(width)
@@ -174,7 +175,7 @@ def hierarchy(solver: Multigrid, view: LinearSystem, like: Image) -> list[Level]
         present = stencil.diagonal > 0
         row_sums = torch.where(present, stencil.row_sums, 1)
         factor = solver.factor(torch.where(present, stencil.diagonal, 1), row_sums) * present
-        if height * width == 1:  # a single pixel is solved exactly
+        if height * width == 1:
             factor = torch.where(present, 1 / torch.where(present, stencil.diagonal, 1), 0)
         levels.append(Level(stencil, factor, None, height, width))
     return levels
