@@ -200,3 +200,16 @@ def test_no_sweep_stands_in_for_other_grids(monkeypatch: pytest.MonkeyPatch) -> 
             state = solver.step(view, solver.begin(view, Candidate(model.start())))
             answers.append(solver.candidate(view, state).image)
         assert torch.equal(*answers), solver
+
+
+def test_an_exported_v_cycle_serves_all_sizes() -> None:
+    net = VCycle([[0, -1, 0], [-1, 5, -1], [0, -1, 0]], levels=3).eval()
+    height, width = torch.export.Dim("height", min=16, max=8192), torch.export.Dim("width", min=16, max=8192)
+    shapes = ({2: height, 3: width},)
+    program = torch.export.export(net, (random_image(1, 1, 20, 33),), dynamic_shapes=shapes).module()
+    for size in [(16, 16), (17, 40)]:
+        image = random_image(1, 1, *size)
+        with torch.no_grad():
+            assert torch.allclose(program(image), net(image), atol=1e-6)
+    again = VCycle(**net.config)
+    assert [p.shape for p in again.parameters()] == [p.shape for p in net.parameters()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -97,11 +96,11 @@ class VCycle(nn.Module):
             raise InputError(f"VCycle needs (batch, channel, height, width), got {tuple(residual.shape)}.")
         height, width = residual.shape[2:]
         step = 1 << (self.levels - 1)
-        rows, columns = (math.ceil(n / step) * step for n in (height, width))
+        rows, columns = ((n + step - 1) // step * step for n in (height, width))
         whole = _continued(_continued(residual, rows, 2), columns, 3)
         found = self._cycle(0, whole.reshape(-1, 1, rows, columns))
-        result: Tensor = found.reshape(*residual.shape[:2], rows, columns)[..., :height, :width]
-        return result
+        whole = found.reshape(*residual.shape[:2], rows, columns)
+        return functional.pad(whole, (0, width - columns, 0, height - rows))  # a crop that can be exported
 
     def _cycle(self, level: int, residual: Tensor) -> Tensor:
         factor = self.factors[level].to(residual.dtype)
@@ -139,8 +138,7 @@ def _coarse(matrix: Tensor) -> Tensor:
 
 
 def _continued(image: Tensor, n: int, dim: int) -> Tensor:
-    """The image and as much of its mirror image, again and again, as it takes."""
-    while image.shape[dim] < n:
-        more = min(n - image.shape[dim], image.shape[dim])
-        image = torch.cat([image, image.flip(dim).narrow(dim, 0, more)], dim)
-    return image
+    """The image and its mirror image, again and again, up to n pixels."""
+    size = image.shape[dim]
+    place = torch.arange(n, device=image.device) % (2 * size)
+    return image.index_select(dim, torch.minimum(place, 2 * size - 1 - place))
