@@ -510,6 +510,8 @@ class Own(md.Energy):
         (lambda: Unrolled(PrimalDual(), -1), "at least 0"),
         (lambda: Unrolled(PrimalDual(), 2.5), "whole number"),
         (lambda: Unrolled(PrimalDual(), 3, ["steps"]), "lists what is set free"),
+        (lambda: Unrolled(PrimalDual(), 3, StepSizes()), "lists what is set free"),
+        (lambda: Unrolled(PrimalDual(), 3)(rand(1, 1, 4, 4)), "got a Tensor"),
         (lambda: Unrolled(PrimalDual(), 3, [StepSizes(), StepSizes()]), "StepSizes more than once"),
         (lambda: Unrolled(LaggedDiffusivity(), 3, [StepSizes()]), "of LaggedDiffusivity are: none at all"),
         (lambda: Unrolled(Explicit(), 3, [Extrapolation()]), "of Explicit are: step_size"),

@@ -41,29 +41,16 @@ LAPLACE = [[0.0, -1.0, 0.0], [-1.0, 5.0, -1.0], [0.0, -1.0, 0.0]]
 """One implicit step of diffusion: where a linear V-cycle begins."""
 
 
-class AtOneLevel(nn.Module):
-    """A network that wants to be told the noise, told the same for every image."""
+class Grey(nn.Module):
+    """A network for grey images, with what it is told besides, the same for every image (its noise level)."""
 
-    def __init__(self, network: nn.Module, level: float) -> None:
+    def __init__(self, network: nn.Module, *told: float) -> None:
         super().__init__()
-        self.network, self.level, self.inputs = network, level, 1
-
-    def forward(self, image: Tensor) -> Tensor:
-        """The network's output for the one level."""
-        result: Tensor = self.network(image, self.level)
-        return result
-
-
-class PerChannel(nn.Module):
-    """A network that has no number of inputs, for grey images."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network, self.inputs = network, 1
+        self.network, self.told, self.inputs = network, told, 1
 
     def forward(self, image: Tensor) -> Tensor:
         """The network's output."""
-        result: Tensor = self.network(image)
+        result: Tensor = self.network(image, *self.told)
         return result
 
 
@@ -81,12 +68,12 @@ class Contender:
 CONTENDERS = [
     Contender("PlainCNN", lambda: PlainCNN(1, 1), "to begin with: the simplest thing that learns"),
     Contender("DnCNN", lambda: DnCNN(1, 1, residual=False), "noise of one strength, enough time for depth"),
-    Contender("FFDNetLike", lambda: AtOneLevel(FFDNetLike(1, 1), NOISE), "many strengths of noise, told; fast"),
+    Contender("FFDNetLike", lambda: Grey(FFDNetLike(1, 1), NOISE), "many strengths of noise, told; fast"),
     Contender("ResNet", lambda: ResNet(1, 1), "depth without trouble; the general choice at full resolution"),
     Contender("DilatedNet", lambda: DilatedNet(1, 1), "a wide field with few parameters"),
     Contender("UNet", lambda: UNet(1, 1), "large structures: inpainting, strong smoothing"),
     Contender(
-        "VCycle", lambda: PerChannel(VCycle(LAPLACE, levels=4)), "linear models; it is multigrid at first", Start()
+        "VCycle", lambda: Grey(VCycle(LAPLACE, levels=4)), "linear models; it is multigrid at first", Start()
     ),
     Contender(
         "DiffusionNet", lambda: DiffusionNet(1, 1, correction=True), "when stability must be proved", Start()

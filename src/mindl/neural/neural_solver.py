@@ -48,7 +48,9 @@ class NeuralSolver(nn.Module, ABC):
             InputError: other channels than the network knows.
         """
         if not isinstance(model, Model):
-            raise InputError(f"{self.title} is called with a model such as rof(data, weight), got {model!r}.")
+            raise InputError(
+                f"{self.title} is called with a model such as rof(data, weight), got a {type(model).__name__}."
+            )
         reason = model.why_not(self.accepts)
         if reason is not None:
             raise ViewError(f"{self.title} needs a {self.accepts.__name__}, and {model.title} is none: {reason}.")

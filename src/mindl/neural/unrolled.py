@@ -24,12 +24,11 @@ class SolverNetwork(NeuralSolver):
         super().__init__(channels=None, title=title)
         if not isinstance(solver, Solver):
             raise InputError(f"{type(self).__name__}(solver) needs a solver such as PrimalDual(), got {solver!r}.")
-        learn = list(learn)
-        for part in learn:
-            if not isinstance(part, Freedom):
-                raise InputError(
-                    f"{type(self).__name__}(learn) lists what is set free, such as [StepSizes()], got {part!r}."
-                )
+        wrong = [learn] if not isinstance(learn, Sequence) else [p for p in learn if not isinstance(p, Freedom)]
+        if wrong:
+            raise InputError(
+                f"{type(self).__name__}(learn) lists what is set free, such as [StepSizes()], got {wrong[0]!r}."
+            )
         kinds = [type(part).__name__ for part in learn]
         twice = sorted({kind for kind in kinds if kinds.count(kind) > 1})
         if twice:
