@@ -187,7 +187,7 @@ def page(rows: list[Row]) -> str:
             f"{row.seconds:.0f} s",
             f"{row.excess:.1%} ({row.worst:.1%})",
             f"{row.psnr:.2f}",
-            f"{_number(d.lipschitz)} ({d.lipschitz_estimate:.2g})",
+            f"{'none' if math.isinf(d.lipschitz) else _number(d.lipschitz)} ({d.lipschitz_estimate:.2g})",
             f"{d.right_angle_error:.1e}, {d.rotation_error:.1e}",
             f"{d.seconds:.2g}",
         )
