@@ -128,7 +128,7 @@ def test_weights(capsys, tmp_path: Path) -> None:
     assert status == 0 and out.startswith("# unet-rof") and "## Limits" in out
     status, out, _ = run(capsys, "weights", "check")
     assert status == 0 and out.count("complete and unaltered") == 2
-    shutil.copytree(md.learning.shipped()["unet-rof"], tmp_path / "bent")
+    shutil.copytree(md.store.shipped()["unet-rof"], tmp_path / "bent")
     with (tmp_path / "bent/model.safetensors").open("ab") as file:
         file.write(b"x")
     status, out, err = run(capsys, "weights", "check", tmp_path / "bent", "unet-rof", "nobody")

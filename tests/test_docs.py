@@ -88,7 +88,7 @@ def test_every_model_has_a_page(problem: str) -> None:
 
 def test_every_network_that_ships_has_a_page() -> None:
     text = "".join(page.read_text(encoding="utf-8") for page in GALLERY)
-    for name in md.learning.shipped():
+    for name in md.store.shipped():
         assert f'md.load("{name}")' in text
 
 

@@ -18,8 +18,9 @@ FLOORS = [
     {"calculus"},
     {"kernels"},
     {"images", "models", "nets"},
-    {"solvers"},
+    {"solvers", "data"},
     {"neural"},
+    {"store"},
     {"learning"},
     {"gallery", "testing", "plot", "slider", "parameters", "guide"},
     {"restore", "recipes"},
@@ -108,6 +109,7 @@ def test_exported_names() -> None:
         "answer",
         "calculus",
         "certify",
+        "data",
         "denoise",
         "errors",
         "evolve",
@@ -128,6 +130,7 @@ def test_exported_names() -> None:
         "solve_linear",
         "solvers",
         "steady_state",
+        "store",
         "testing",
     ]
     for name in mindl.__all__:

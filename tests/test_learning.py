@@ -19,18 +19,15 @@ from torch import nn
 import mindl as md
 from mindl.core.errors import InputError, OutputError, StoreError, TrainingError
 from mindl.core.randomness import generator_for
+from mindl.data import DeadLeaves, Images, Photographs, Together
 from mindl.learning import (
     Adam,
     Cosine,
-    DeadLeaves,
     Denoising,
     EnergyLoss,
     GapLoss,
-    Images,
     Inpainting,
-    Photographs,
     Stream,
-    Together,
     Training,
     Validation,
     fit,
@@ -458,7 +455,8 @@ def test_a_damaged_or_newer_run_is_refused(tmp_path: Path) -> None:
 SCRIPT = """
 import sys, time
 import mindl as md
-from mindl.learning import DeadLeaves, Denoising, Training
+from mindl.data import DeadLeaves
+from mindl.learning import Denoising, Training
 from mindl.neural import InUnitsOfWeight, WitnessHead
 
 class Slow:
@@ -740,7 +738,8 @@ def test_a_finished_run_holds_its_network(tmp_path: Path) -> None:
 
 UNGUARDED = """
 import mindl as md
-from mindl.learning import DeadLeaves, Denoising, Training
+from mindl.data import DeadLeaves
+from mindl.learning import Denoising, Training
 from mindl.neural import InUnitsOfWeight, WitnessHead
 net = WitnessHead(md.nets.UNet(1, 2, widths=(4, 6)), InUnitsOfWeight())
 md.fit(net, Denoising(), DeadLeaves(2, size=24), Training(steps=3, batch=2, crop=16, workers=1))

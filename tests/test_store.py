@@ -19,8 +19,8 @@ from torch import nn
 
 import mindl as md
 from mindl.core.errors import InputError, OutputError, ProbeWarning, StoreError, UnknownNameError
-from mindl.learning.store import CARD, CONFIG, PROBE, WEIGHTS, check
 from mindl.neural import Direct, Filled, InUnitsOfWeight, Range, Start, WitnessHead
+from mindl.store.folder import CARD, CONFIG, PROBE, WEIGHTS, check
 
 FILES = {CARD, CONFIG, PROBE, WEIGHTS}
 
@@ -69,7 +69,7 @@ def test_training_goes_on_from_a_stored_network(folder: Path) -> None:
     assert all(p.requires_grad for p in net.parameters())
     before = [p.clone() for p in net.parameters()]
     settings = md.learning.Training(steps=2, batch=2, crop=8)
-    md.fit(net, md.learning.Denoising(), md.learning.DeadLeaves(1, size=12), settings)
+    md.fit(net, md.learning.Denoising(), md.data.DeadLeaves(1, size=12), settings)
     assert any(not torch.equal(a, b) for a, b in zip(before, net.parameters(), strict=True))
 
 
@@ -260,7 +260,7 @@ def test_weights_that_cannot_be_stored(tmp_path: Path) -> None:
 def test_a_run_folder_is_not_taken_for_a_model(tmp_path: Path) -> None:
     net = network()
     settings = md.learning.Training(steps=1, batch=1)
-    md.fit(net, md.learning.Denoising(), md.learning.DeadLeaves(1, size=64), settings, folder=tmp_path / "run")
+    md.fit(net, md.learning.Denoising(), md.data.DeadLeaves(1, size=64), settings, folder=tmp_path / "run")
     assert md.load(tmp_path / "run" / "model").title == "tiny"
     with pytest.raises(StoreError, match="is a training run: its network is in"):
         md.load(tmp_path / "run")
@@ -293,7 +293,7 @@ def test_names_that_are_not_there(tmp_path: Path) -> None:
 
 
 def test_shipped_networks_are_whole_small_and_documented() -> None:
-    folders = md.learning.shipped()
+    folders = md.store.shipped()
     assert set(folders) == set(md.recipes.RECIPES) == {"unet-harmonic", "unet-rof"}
     assert sum(f.stat().st_size for folder in folders.values() for f in folder.iterdir()) < 5_000_000
     for name, folder in folders.items():
@@ -372,7 +372,7 @@ def test_unet_rof_on_the_sets_of_the_field(name: str) -> None:
 
 
 def test_a_copied_folder_loads_from_anywhere(tmp_path: Path) -> None:
-    shutil.copytree(md.learning.shipped()["unet-rof"], tmp_path / "mine")
+    shutil.copytree(md.store.shipped()["unet-rof"], tmp_path / "mine")
     model = md.models.rof(random_image(1, 1, 16, 16), 0.1)
     with torch.no_grad():
         assert torch.equal(md.load(tmp_path / "mine")(model).image, md.load("unet-rof")(model).image)
@@ -381,7 +381,7 @@ def test_a_copied_folder_loads_from_anywhere(tmp_path: Path) -> None:
 def test_one_line_functions_take_networks() -> None:
     noisy = md.images.GaussianNoise(0.1)(md.images.grey(md.images.coffee())[..., :40, :50], seed=1)
     by_solver = md.denoise(noisy, noise=0.1)
-    for net in ("unet-rof", md.load("unet-rof"), str(md.learning.shipped()["unet-rof"])):
+    for net in ("unet-rof", md.load("unet-rof"), str(md.store.shipped()["unet-rof"])):
         by_network = md.denoise(noisy, noise=0.1, net=net)
         assert (by_solver - by_network).abs().max() < 0.02 and by_network.shape == noisy.shape
     colour = md.images.GaussianNoise(0.1)(md.images.coffee()[..., :40, :50], seed=1)

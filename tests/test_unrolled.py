@@ -457,7 +457,7 @@ def test_an_unrolled_network_is_trained_and_answers_like_any_other() -> None:
     training = md.learning.Training(
         steps=30, batch=4, crop=24, loss=md.learning.GapLoss(), optimiser=md.learning.Adam(0.1)
     )
-    run = md.fit(net, task, md.learning.DeadLeaves(8, size=32), training)
+    run = md.fit(net, task, md.data.DeadLeaves(8, size=32), training)
     assert run.finished
     after = md.certify(model, net(model).image, dual=net(model).dual, effort=0).bound
     assert float(after) < 0.95 * float(before)

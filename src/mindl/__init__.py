@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mindl import (
         calculus,
+        data,
         gallery,
         images,
         learning,
@@ -26,16 +27,17 @@ if TYPE_CHECKING:
         parameters,
         recipes,
         solvers,
+        store,
         testing,
     )
     from mindl.core import errors
-    from mindl.learning import load, save
     from mindl.learning.fit import fit
     from mindl.models import Candidate, Certificate, Energy
     from mindl.neural.answer import answer
     from mindl.plot import show
     from mindl.restore import denoise, inpaint
     from mindl.solvers import Solution, Stop, certify, evolve, minimise, solve_linear, steady_state
+    from mindl.store import load, save
 
 __version__ = "0.1.0"
 
@@ -48,6 +50,7 @@ __all__ = [
     "answer",
     "calculus",
     "certify",
+    "data",
     "denoise",
     "errors",
     "evolve",
@@ -68,6 +71,7 @@ __all__ = [
     "solve_linear",
     "solvers",
     "steady_state",
+    "store",
     "testing",
 ]
 
@@ -83,9 +87,9 @@ _HOME = {
     "evolve": "mindl.solvers",
     "fit": "mindl.learning",
     "inpaint": "mindl.restore",
-    "load": "mindl.learning",
+    "load": "mindl.store",
     "minimise": "mindl.solvers",
-    "save": "mindl.learning",
+    "save": "mindl.store",
     "show": "mindl.plot",
     "solve_linear": "mindl.solvers",
     "steady_state": "mindl.solvers",

@@ -18,7 +18,6 @@ from mindl.images.io import Array, PathLike, as_tensor, check_scale, to_numpy
 from mindl.images.io import load as load_picture
 from mindl.images.masks import mask_from_numpy, read_mask
 from mindl.images.noise import estimate_noise
-from mindl.learning.store import load, shipped
 from mindl.models.data_terms import as_mask
 from mindl.models.denoising import DENOISING, DenoisingModel, anisotropic_rof, rof, weight_for_noise
 from mindl.models.inpainting import INPAINTING
@@ -31,6 +30,7 @@ from mindl.solvers.solver import Solver
 from mindl.solvers.steady_state import RESTING, steady_state
 from mindl.solvers.stop import Stop
 from mindl.solvers.watch import Watch
+from mindl.store.folder import load, shipped
 
 M = TypeVar("M", bound=Model, covariant=True)
 Picture = TypeVar("Picture", Tensor, Array, str, os.PathLike[str])

@@ -16,7 +16,6 @@ from mindl.core.arrays import Image
 from mindl.core.errors import InputError, MaskError, MindlError, OutputError, look_up
 from mindl.images import GaussianNoise, psnr, random_mask, read_mask
 from mindl.images.io import load as load_picture
-from mindl.learning import shipped
 from mindl.learning.validation import energy_excess
 from mindl.models import DENOISING, INPAINTING, SmoothEnergy, Variational
 from mindl.models.denoising import DenoisingModel
@@ -24,6 +23,7 @@ from mindl.neural import NeuralSolver, answer, finisher
 from mindl.plot import save_figure, trace_figure
 from mindl.restore import network, plan_denoising, plan_inpainting
 from mindl.solvers import SOLVERS, Solution, Solver, Stop, accepting, choose, minimise
+from mindl.store import shipped
 
 USUAL_DENOISING = ("rof", "anisotropic_rof", "huber_rof", "charbonnier", "whittaker_tikhonov")
 USUAL_INPAINTING = ("harmonic_inpainting", "biharmonic_inpainting")

@@ -7,11 +7,11 @@ from pathlib import Path
 from mindl.app.report import Row, say
 from mindl.app.train import TrainingProgress
 from mindl.core.arrays import Image
+from mindl.data import DeadLeaves
 from mindl.images import GaussianNoise, grey, psnr, write
 from mindl.learning import (
     Adam,
     Cosine,
-    DeadLeaves,
     Denoising,
     EnergyLoss,
     Training,
@@ -19,15 +19,13 @@ from mindl.learning import (
     best_linear_filter,
     energy_excess,
     fit,
-    load,
-    save,
-    shipped,
 )
 from mindl.models import rof
 from mindl.nets import UNet
 from mindl.neural import InUnitsOfWeight, NeuralSolver, WitnessHead, answer, finisher
 from mindl.plot import Panel
 from mindl.solvers import PrimalDual, Solution, Stop, minimise, write_answer
+from mindl.store import load, save, shipped
 
 SIGMA, RATIO = 25 / 255, 0.75
 """Noise, and the weight in parts of it."""

@@ -18,9 +18,10 @@ from torch import Tensor, nn
 
 from mindl.app.report import wide_console
 from mindl.core.errors import look_up
+from mindl.data import DeadLeaves, Photographs
+from mindl.data.source import Source, Together
 from mindl.images.photographs import COFFEE
-from mindl.learning import Adam, DeadLeaves, Denoising, EnergyLoss, Photographs, Training, Validation, fit
-from mindl.learning.source import Source, Together
+from mindl.learning import Adam, Denoising, EnergyLoss, Training, Validation, fit
 from mindl.nets import (
     NETWORKS,
     Description,

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from mindl.app.report import say
 from mindl.core.errors import InputError, look_up
-from mindl.learning.run_folder import plain
+from mindl.core.records import plain
 from mindl.recipes import RECIPES
 from mindl.recipes import train as run_recipe
 

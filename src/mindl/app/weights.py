@@ -12,9 +12,9 @@ from rich.table import Table
 
 from mindl.app.report import complain
 from mindl.core.errors import MindlError
-from mindl.learning.store import TOLERANCE, WEIGHTS, find, read_card, read_config, shipped
-from mindl.learning.store import check as check_folder
 from mindl.neural import Range
+from mindl.store.folder import TOLERANCE, WEIGHTS, find, read_card, read_config, shipped
+from mindl.store.folder import check as check_folder
 
 
 def show_all(*, as_json: bool) -> None:

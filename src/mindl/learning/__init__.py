@@ -4,8 +4,6 @@ from mindl.learning.baseline import LinearFilter, best_linear_filter
 from mindl.learning.fit import Run, TrainingWatch, fit
 from mindl.learning.losses import EnergyLoss, GapLoss, Loss
 from mindl.learning.run_folder import read_record
-from mindl.learning.source import DeadLeaves, Images, Photographs, Source, Together
-from mindl.learning.store import load, save, shipped
 from mindl.learning.stream import Batch, Stream
 from mindl.learning.task import Denoising, Inpainting, Problem, Task
 from mindl.learning.training import Adam, Constant, Cosine, Schedule, Training
@@ -16,31 +14,23 @@ __all__ = [
     "Batch",
     "Constant",
     "Cosine",
-    "DeadLeaves",
     "Denoising",
     "EnergyLoss",
     "Findings",
     "GapLoss",
-    "Images",
     "Inpainting",
     "LinearFilter",
     "Loss",
-    "Photographs",
     "Problem",
     "Run",
     "Schedule",
-    "Source",
     "Stream",
     "Task",
-    "Together",
     "Training",
     "TrainingWatch",
     "Validation",
     "best_linear_filter",
     "energy_excess",
     "fit",
-    "load",
     "read_record",
-    "save",
-    "shipped",
 ]

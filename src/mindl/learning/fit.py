@@ -20,15 +20,16 @@ from torch import Tensor, nn
 
 from mindl.core.errors import InputError, OutputError, TrainingError
 from mindl.core.randomness import Purpose, global_draws_from
+from mindl.core.records import Row
+from mindl.data.source import Source
 from mindl.learning.average import Average
-from mindl.learning.run_folder import Checkpoint, Keeper, Nowhere, Row, RunFolder
-from mindl.learning.source import Source
-from mindl.learning.store import save, storable
+from mindl.learning.run_folder import Checkpoint, Keeper, Nowhere, RunFolder
 from mindl.learning.stream import Batch, Stream, listed
 from mindl.learning.task import Task
 from mindl.learning.training import Training
 from mindl.learning.validation import Validation
 from mindl.neural import NeuralSolver
+from mindl.store.folder import save, storable
 
 TOLERATED = 10
 """One image in so many may be left out before a run stops (and one in any case)."""
@@ -117,7 +118,7 @@ def fit(
 
     >>> import mindl as md
     >>> net = md.neural.WitnessHead(md.nets.UNet(1, 2, widths=(4, 4)), md.neural.InUnitsOfWeight())
-    >>> leaves = md.learning.DeadLeaves(2, size=24)
+    >>> leaves = md.data.DeadLeaves(2, size=24)
     >>> settings = md.learning.Training(steps=3, batch=2, crop=16)
     >>> md.fit(net, md.learning.Denoising(), leaves, settings)
     <training of WitnessHead (UNet, 1,138 parameters): 3 steps, finished>

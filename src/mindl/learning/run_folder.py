@@ -17,9 +17,7 @@ from torch import Tensor
 
 from mindl.core.errors import InputError, MindlWarning, OutputError, StoreError
 from mindl.core.files import only_one, write_whole
-
-Row = dict[str, Any]
-"""One line of the record: ``step``, ``loss``, ... and, where the network was examined, what was found."""
+from mindl.core.records import Row, plain, read_json
 
 FORMAT = 1
 
@@ -250,23 +248,6 @@ def read_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(step, tensors)
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON file that holds one record.
-
-    Raises:
-        StoreError: it is missing, or not JSON.
-    """
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise StoreError(f"{path} is missing.") from None
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{path} cannot be read: {error}.") from error
-    if not isinstance(value, dict):
-        raise StoreError(f"{path} holds no record.")
-    return value
-
-
 def _check_same(new: dict[str, Any], old: dict[str, Any], folder: Path) -> None:
     """A run goes on as it began, as far as its result depends on it."""
     mine, theirs = (_flat(json.loads(json.dumps(config))) for config in (new, old))
@@ -313,8 +294,3 @@ def _step_of(line: str) -> float:
         return float(json.loads(line)["step"])
     except (ValueError, KeyError, TypeError):
         return float("inf")
-
-
-def plain(row: Row) -> Row:
-    """Numbers that JSON knows: NaN and infinity become null."""
-    return {k: None if isinstance(v, float) and not abs(v) < float("inf") else v for k, v in row.items()}

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from mindl.core.errors import InputError, MindlError, TrainingError
 from mindl.core.randomness import Purpose, generator_for
-from mindl.learning.source import Source
+from mindl.data.source import Source
 from mindl.learning.task import Problem, Task
 
 
@@ -42,7 +42,8 @@ class Stream:
         crops_per_image: crops of one image in an epoch.
         seed: of everything random.
 
-    >>> from mindl.learning import DeadLeaves, Denoising
+    >>> from mindl.data import DeadLeaves
+    >>> from mindl.learning import Denoising
     >>> stream = Stream(DeadLeaves(2, size=16), Denoising(), batch=3, crop=8, crops_per_image=4, seed=1)
     >>> one, again = stream.batch(5), stream.batch(5)
     >>> torch.equal(one.problems["data"], again.problems["data"]), stream.place(5)

@@ -12,8 +12,8 @@ from torch import Tensor
 from mindl.core.arrays import Image, PerImage
 from mindl.core.errors import InputError, MindlWarning
 from mindl.core.randomness import Purpose, generator_for
+from mindl.data.source import Source
 from mindl.images import psnr
-from mindl.learning.source import Source
 from mindl.learning.task import Problem, Task
 from mindl.models import Energy, Model
 from mindl.neural import NeuralSolver
@@ -75,7 +75,8 @@ class Validation:
     Raises:
         InputError: an image smaller than the crop.
 
-    >>> from mindl.learning import DeadLeaves, Denoising
+    >>> from mindl.data import DeadLeaves
+    >>> from mindl.learning import Denoising
     >>> import mindl as md
     >>> examine = Validation(Denoising(), DeadLeaves(2, size=32), count=2, crop=32)
     >>> net = md.neural.WitnessHead(md.nets.UNet(1, 2, widths=(4, 4)), md.neural.InUnitsOfWeight())

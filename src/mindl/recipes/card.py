@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mindl.learning import Source, Validation
+from mindl.data import Source
+from mindl.learning import Validation
 from mindl.neural import NeuralSolver
 from mindl.recipes.recipe import Recipe
 from mindl.solvers import choose

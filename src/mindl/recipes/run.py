@@ -7,21 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from mindl.core.errors import ImageFileError
+from mindl.data import DeadLeaves, Photographs, Source, Together
 from mindl.images.photographs import COFFEE
-from mindl.learning import (
-    DeadLeaves,
-    Photographs,
-    Run,
-    Source,
-    Together,
-    TrainingWatch,
-    Validation,
-    fit,
-    read_record,
-    save,
-)
+from mindl.learning import Run, TrainingWatch, Validation, fit, read_record
 from mindl.recipes.card import model_card
 from mindl.recipes.recipe import Recipe
+from mindl.store import save
 
 HELD_OUT = 10
 """One photograph in so many is kept for the validation."""

@@ -26,7 +26,7 @@ from torch import Tensor
 from mindl.core.errors import InputError, OutputError, ProbeWarning, StoreError, look_up
 from mindl.core.files import write_together
 from mindl.core.randomness import generator_for
-from mindl.learning.run_folder import Row, plain, read_json
+from mindl.core.records import Row, plain, read_json
 from mindl.nets import NETWORKS
 from mindl.neural import NEURAL_SOLVERS, READINGS, NeuralSolver, Range, ReadingSolver
 from mindl.neural.neural_solver import in_use
