@@ -108,7 +108,7 @@ def test_crops_are_windows_of_the_image_in_eight_orientations() -> None:
 
 def test_noise_comes_after_geometry_and_has_the_drawn_level() -> None:
     task = Denoising(noise=(0.01, 0.2), weight_per_noise=(0.5, 1.0))
-    problems = [task.draw(torch.zeros(1, 64, 64), generator_for(i)) for i in range(200)]
+    problems = [task.draw({"clean": torch.zeros(1, 64, 64)}, generator_for(i)) for i in range(200)]
     for problem in problems:
         assert float(problem["data"].std()) == pytest.approx(float(problem["noise"]), rel=0.05)
         assert 0.5 <= float(problem["weight"]) / float(problem["noise"]) <= 1.0
@@ -119,7 +119,7 @@ def test_noise_comes_after_geometry_and_has_the_drawn_level() -> None:
 
 
 def test_inpainting_hides_what_is_unknown() -> None:
-    problem = Inpainting(known=(0.1, 0.3)).draw(torch.ones(1, 20, 20), generator_for(3))
+    problem = Inpainting(known=(0.1, 0.3)).draw({"clean": torch.ones(1, 20, 20)}, generator_for(3))
     assert 40 <= int(problem["mask"].sum()) <= 120
     assert torch.equal(problem["data"] == 1, problem["mask"])
 
@@ -466,9 +466,9 @@ class Slow:
     def skipped(self, name, why): pass
 
 class Drawing(Denoising):
-    def draw(self, clean, generator):
+    def draw(self, given, generator):
         time.sleep(float(sys.argv[4]))
-        return super().draw(clean, generator)
+        return super().draw(given, generator)
 
 if __name__ == "__main__":
     net = WitnessHead(md.nets.UNet(1, 2, widths=(4, 6)), InUnitsOfWeight())

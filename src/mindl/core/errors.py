@@ -3,6 +3,7 @@
     MindlError
     ├── InputError (ValueError)            an argument is wrong
     │   ├── ImageFileError                 a file is missing, no image, or of a kind that is refused
+    │   ├── LeakageError                   images that are to be kept apart are (nearly) the same
     │   ├── MaskError                      a mask of another size, with greys, without a known pixel
     │   ├── ToleranceError                 finer than the floating-point type can reach
     │   ├── UnknownNameError (LookupError) no such model, solver, ...; carries the nearest names
@@ -39,6 +40,10 @@ class InputError(MindlError, ValueError):
 
 class ImageFileError(InputError):
     """A file is missing, is no image, is damaged, or is of a kind that mindl refuses."""
+
+
+class LeakageError(InputError):
+    """Images that are to be kept apart, such as for training and validation, are the same or nearly so."""
 
 
 class MaskError(InputError):

@@ -24,6 +24,8 @@ class Purpose(IntEnum):
     """A problem of the validation."""
     LAYERS = 3
     """Layers of the network that draw, such as dropout."""
+    LOSS = 4
+    """Losses that draw: pixels that are hidden, directions."""
 
 
 def draw(seed: Seed, batch: int, one: Callable[[torch.Generator], Tensor]) -> Tensor:

@@ -1,28 +1,29 @@
-"""Where clean images come from: files, dead leaves, tensors; a source hands out image ``i`` when asked."""
+"""A source hands out image ``i`` when asked, always the same."""
 
 from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections import OrderedDict
 from collections.abc import Sequence
-from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from mindl.core.arrays import Image, check_image
-from mindl.core.errors import InputError
-from mindl.images import dead_leaves, grey, read
-from mindl.images.io import READABLE, PathLike
+from mindl.core.errors import ImageFileError, InputError
 
-CACHE_BYTES = 1 << 30
-"""Decoded images kept in memory by one process, at most."""
+Sample = dict[str, Tensor]
+"""What is known of one scene, tensors without a batch dimension: ``clean``, the undisturbed image, or ``data``, a
+noisy one, and what else there is: ``second``, ``mask``, ``noise``."""
 
 
 class Source(ABC):
-    """A numbered set of clean images of one number of channels."""
+    """A numbered set of images of one number of channels."""
 
     channels: int
+
+    problems: bool = False
+    """Whether samples are whole problems, which are neither cropped nor disturbed any more."""
 
     @abstractmethod
     def __len__(self) -> int:
@@ -45,116 +46,44 @@ class Source(ABC):
             ImageFileError: it cannot be read.
         """
 
+    def sample(self, index: int) -> Sample:
+        """All that is known of scene ``index``: by default that the image is clean.
+
+        Raises:
+            ImageFileError: something cannot be read.
+        """
+        return {"clean": self.image(index)}
+
     @property
     @abstractmethod
     def about(self) -> str:
         """One line for records and cards."""
 
-    def fingerprint(self) -> str:
-        """A hash of what the source holds, for records: of names by default."""
-        names = "\n".join(self.name(i) for i in range(len(self)))
-        return hashlib.sha256(names.encode()).hexdigest()
+    def digest(self, index: int) -> str:
+        """A hash of what image ``index`` is; equal images of two sources of a kind have equal ones."""
+        return hashlib.sha256(self.name(index).encode()).hexdigest()
 
-
-class Photographs(Source):
-    """Image files: a folder, or a list of files. Decoded when first asked for, and kept while memory allows.
-
-    Args:
-        files: a folder (every image file in it, in the order of names) or a list of files.
-        channels: 1 turns colour into grey, 3 turns grey into colour of equal channels.
-
-    Raises:
-        InputError: no such folder, or no image in it.
-
-    >>> from mindl.images.photographs import COFFEE
-    >>> Photographs([COFFEE]).image(0).shape
-    torch.Size([1, 400, 600])
-    """
-
-    def __init__(self, files: PathLike | Sequence[PathLike], *, channels: int = 1) -> None:
-        self.files = _files(files)
-        self.channels = _channels(channels)
-        self._kept: OrderedDict[int, Tensor] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def name(self, index: int) -> str:
-        """The file's name."""
-        return str(self.files[index])
-
-    @property
-    def files_count(self) -> int:
-        """All of them."""
-        return len(self.files)
-
-    def image(self, index: int) -> Tensor:
-        """The decoded file."""
-        if index in self._kept:
-            self._kept.move_to_end(index)
-            return self._kept[index]
-        image = _of_channels(read(self.files[index]), self.channels)[0]
-        self._kept[index] = image
-        while len(self._kept) > 1 and sum(i.numel() * i.element_size() for i in self._kept.values()) > CACHE_BYTES:
-            self._kept.popitem(last=False)
-        return image
-
-    @property
-    def about(self) -> str:
-        """How many files, and the folder's name."""
-        folders = {file.absolute().parent.name for file in self.files}
-        where = f" of {folders.pop()}" if len(folders) == 1 else ""
-        return f"{len(self)} photograph{'s' if len(self) != 1 else ''}{where}"
+    def __repr__(self) -> str:
+        return self.about
 
     def fingerprint(self) -> str:
-        """A hash of all bytes of all files; unreadable ones count by name."""
-        whole = hashlib.sha256()
-        for file in self.files:
-            try:
-                whole.update(hashlib.sha256(file.read_bytes()).digest())
-            except OSError:
-                whole.update(str(file).encode())
-        return whole.hexdigest()
+        """A hash of all digests, for records."""
+        digests = "".join(self.digest(i) for i in range(len(self)))
+        return hashlib.sha256(bytes.fromhex(digests)).hexdigest()
 
 
-class DeadLeaves(Source):
-    """Pictures of ``mindl.images.dead_leaves``: edges, occlusion and flat regions, free of any licence.
-
-    >>> DeadLeaves(3, size=32, seed=5).image(2).shape
-    torch.Size([1, 32, 32])
-    """
-
-    def __init__(self, count: int = 64, *, size: int = 192, seed: int = 0, channels: int = 1) -> None:
-        if count < 1 or size < 1:
-            raise InputError(f"DeadLeaves(count={count}, size={size}) needs at least one picture and one pixel.")
-        self.count, self.size, self.seed = count, size, seed
-        self.channels = _channels(channels)
-        self._kept: dict[int, Tensor] = {}
-
-    def __len__(self) -> int:
-        return self.count
-
-    def name(self, index: int) -> str:
-        """Which seed made it."""
-        return f"dead leaves {self.size} x {self.size}, seed {self.seed + index}"
-
-    def image(self, index: int) -> Tensor:
-        """The picture of ``seed + index``."""
-        if index not in self._kept:
-            seed = self.seed + index
-            self._kept[index] = dead_leaves(self.size, self.size, seed=seed, channels=self.channels)[0]
-        return self._kept[index]
-
-    @property
-    def about(self) -> str:
-        """How many, how large."""
-        return f"{self.count} dead leaves pictures of {self.size} x {self.size}, seeds from {self.seed} on"
+def size_of(sample: Sample) -> tuple[int, int]:
+    """Height and width of a scene, whose images are all of one size."""
+    height, width = next(image for image in sample.values() if image.ndim == 3).shape[1:]
+    return height, width
 
 
 class Images(Source):
     """Tensors that are there already, (batch, channel, height, width) each.
 
-    >>> import torch
+    Raises:
+        InputError: no tensor, or several numbers of channels.
+
     >>> len(Images([torch.zeros(2, 1, 8, 8), torch.zeros(1, 1, 9, 9)]))
     3
     """
@@ -188,18 +117,20 @@ class Images(Source):
         """How many."""
         return f"{len(self)} images in memory"
 
-    def fingerprint(self) -> str:
-        """A hash of all values."""
-        whole = hashlib.sha256()
-        for image in self._images:
-            whole.update(image.contiguous().numpy().tobytes())
-        return whole.hexdigest()
+    def digest(self, index: int) -> str:
+        """A hash of size and values."""
+        image = self._images[index].contiguous()
+        return hashlib.sha256(str(tuple(image.shape)).encode() + image.numpy().tobytes()).hexdigest()
 
 
 class Together(Source):
     """Several sources, one after the other.
 
-    >>> len(Together(DeadLeaves(2, size=16), DeadLeaves(3, size=16, seed=9)))
+    Raises:
+        InputError: none, or several numbers of channels.
+
+    >>> import mindl as md
+    >>> len(Together(md.data.DeadLeaves(2, size=16), md.data.DeadLeaves(3, size=16, seed=9)))
     5
     """
 
@@ -234,44 +165,109 @@ class Together(Source):
         source, inside = self._place(index)
         return source.image(inside)
 
+    def sample(self, index: int) -> Sample:
+        """The sample of its own source."""
+        source, inside = self._place(index)
+        return source.sample(inside)
+
     @property
     def about(self) -> str:
         """All of them."""
         return "; ".join(source.about for source in self.sources)
 
-    def fingerprint(self) -> str:
-        """A hash of the sources' hashes."""
-        return hashlib.sha256("".join(source.fingerprint() for source in self.sources).encode()).hexdigest()
+    def digest(self, index: int) -> str:
+        """That of its own source."""
+        source, inside = self._place(index)
+        return source.digest(inside)
 
 
-def _files(given: PathLike | Sequence[PathLike]) -> list[Path]:
-    if isinstance(given, (list, tuple)):
-        found = [Path(file) for file in given]
-    else:
-        folder = Path(given)  # type: ignore[arg-type]
-        if folder.is_file():
-            raise InputError(
-                f"{folder} is a file, not a folder of images: Photographs([{folder.name!r}]) takes files."
-            )
-        if not folder.is_dir():
-            raise InputError(f"There is no folder of images {folder}.")
-        found = [
-            file
-            for file in sorted(folder.iterdir())
-            if file.suffix.lower() in READABLE and file.is_file() and not file.name.startswith(".")
-        ]
-        if not found:
-            raise InputError(f"The folder {folder} holds no image ({', '.join(READABLE)}).")
-    if not found:
-        raise InputError("The list of images is empty.")
-    return found
+class Observed(Source):
+    r"""Images as they were observed: noisy data, and beside them whatever else there is of the same scenes.
 
+    For one's own noisy photographs, without any clean image: Noise2Self and SURE learn from them. Crops and turns
+    are applied to all images of a scene alike; a task draws no noise of its own where data are given.
 
-def _channels(channels: int) -> int:
-    if channels not in (1, 3):
-        raise InputError(f"channels={channels} must be 1 (grey) or 3 (colour).")
-    return channels
+    Args:
+        data: the noisy images.
+        clean: of the same scenes, for supervised training and for PSNR.
+        second: other noisy images of the same scenes, with noise of their own, for Noise2Noise.
+        mask: 1 where a pixel is known, 0 elsewhere.
+        noise: standard deviation of the noise of the data, in [0, 1], where it is known.
 
+    Raises:
+        InputError: sources of other lengths or channels, or a noise that is not positive.
 
-def _of_channels(image: Image, channels: int) -> Image:
-    return grey(image) if channels == 1 else image.expand(-1, 3, -1, -1)
+    >>> pair = Observed(Images(torch.rand(2, 1, 8, 8)), second=Images(torch.rand(2, 1, 8, 8)), noise=0.1)
+    >>> sorted(pair.sample(0))
+    ['data', 'noise', 'second']
+    """
+
+    def __init__(
+        self,
+        data: Source,
+        *,
+        clean: Source | None = None,
+        second: Source | None = None,
+        mask: Source | None = None,
+        noise: float | None = None,
+    ) -> None:
+        named = {"data": data, "clean": clean, "second": second, "mask": mask}
+        self.sources = {name: source for name, source in named.items() if source is not None}
+        for name, source in self.sources.items():
+            if not isinstance(source, Source):
+                raise InputError(f"Observed({name}) needs a source such as Photographs(folder), got {source!r}.")
+            if len(source) != len(data) or (name != "mask" and source.channels != data.channels):
+                raise InputError(
+                    f"Observed({name}) has {len(source)} images of {source.channels} channel(s), the data have "
+                    f"{len(data)} of {data.channels}: they must belong together one by one."
+                )
+        if noise is not None and not 0 < noise <= 1:
+            raise InputError(f"Observed(noise={noise}) must be above 0 and at most 1, in the units of [0, 1].")
+        self.noise, self.channels = noise, data.channels
+
+    def __len__(self) -> int:
+        return len(self.sources["data"])
+
+    def name(self, index: int) -> str:
+        """That of the data."""
+        return self.sources["data"].name(index)
+
+    @property
+    def files_count(self) -> int:
+        """Those of the data."""
+        return self.sources["data"].files_count
+
+    def image(self, index: int) -> Tensor:
+        """The noisy image."""
+        return self.sources["data"].image(index)
+
+    def sample(self, index: int) -> Sample:
+        """All images of the scene, of one size.
+
+        Raises:
+            ImageFileError: one cannot be read, is of another size, or is no mask.
+        """
+        found = {name: source.image(index) for name, source in self.sources.items()}
+        sizes = {name: tuple(image.shape[1:]) for name, image in found.items()}
+        if len(set(sizes.values())) > 1:
+            told = ", ".join(f"{name} {width} x {height}" for name, (height, width) in sizes.items())
+            raise ImageFileError(f"{self.name(index)}: its images have several sizes ({told}).")
+        if "mask" in found:
+            if not bool(((found["mask"] == 0) | (found["mask"] == 1)).all()):
+                raise ImageFileError(f"{self.sources['mask'].name(index)} is no mask: it holds greys between.")
+            found["mask"] = found["mask"][:1] > 0
+        if self.noise is not None:
+            found["noise"] = torch.tensor(self.noise)
+        return found
+
+    @property
+    def about(self) -> str:
+        """The data, and what else there is."""
+        beside = [name for name in self.sources if name != "data"]
+        noise = "" if self.noise is None else f", noise {255 * self.noise:.4g}/255"
+        return f"{self.sources['data'].about} as observed{noise}" + (f", with {', '.join(beside)}" * bool(beside))
+
+    def digest(self, index: int) -> str:
+        """A hash of all digests."""
+        digests = [source.digest(index) for source in self.sources.values()]
+        return hashlib.sha256("".join([*digests, str(self.noise)]).encode()).hexdigest()

@@ -1,30 +1,51 @@
-"""Training: where images come from, what is drawn from them, the loop, and how a network is kept."""
+"""Training: what is drawn from images, what is made small, and the loop."""
 
 from mindl.learning.baseline import LinearFilter, best_linear_filter
+from mindl.learning.blind import SURE, Noise2Self
+from mindl.learning.early_stop import EarlyStop
 from mindl.learning.fit import Run, TrainingWatch, fit
-from mindl.learning.losses import EnergyLoss, GapLoss, Loss
+from mindl.learning.losses import EnergyLoss, GapLoss, Loss, ModelLoss, ResidualLoss
+from mindl.learning.optimisers import SGD, Adam, Optimiser
+from mindl.learning.rate_range import RateRange, rate_range
 from mindl.learning.run_folder import read_record
+from mindl.learning.schedules import Constant, Cosine, Geometric, Schedule
+from mindl.learning.solved import SolvedProblems, solved
 from mindl.learning.stream import Batch, Stream
+from mindl.learning.targets import Noise2Noise, SolutionLoss, SupervisedLoss, TargetLoss
 from mindl.learning.task import Denoising, Inpainting, Problem, Task
-from mindl.learning.training import Adam, Constant, Cosine, Schedule, Training
+from mindl.learning.training import Training
 from mindl.learning.validation import Findings, Validation, energy_excess
 
 __all__ = [
+    "SGD",
+    "SURE",
     "Adam",
     "Batch",
     "Constant",
     "Cosine",
     "Denoising",
+    "EarlyStop",
     "EnergyLoss",
     "Findings",
     "GapLoss",
+    "Geometric",
     "Inpainting",
     "LinearFilter",
     "Loss",
+    "ModelLoss",
+    "Noise2Noise",
+    "Noise2Self",
+    "Optimiser",
     "Problem",
+    "RateRange",
+    "ResidualLoss",
     "Run",
     "Schedule",
+    "SolutionLoss",
+    "SolvedProblems",
     "Stream",
+    "SupervisedLoss",
+    "TargetLoss",
     "Task",
     "Training",
     "TrainingWatch",
@@ -32,5 +53,7 @@ __all__ = [
     "best_linear_filter",
     "energy_excess",
     "fit",
+    "rate_range",
     "read_record",
+    "solved",
 ]

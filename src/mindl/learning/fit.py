@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import multiprocessing
 import os
-import signal
-import threading
 import time
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from types import FrameType
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from mindl.core.errors import InputError, OutputError, TrainingError
-from mindl.core.randomness import Purpose, global_draws_from
+from mindl.core import processes
+from mindl.core.errors import InputError, LeakageError, TrainingError
 from mindl.core.records import Row
-from mindl.data.source import Source
-from mindl.learning.average import Average
-from mindl.learning.run_folder import Checkpoint, Keeper, Nowhere, RunFolder
-from mindl.learning.stream import Batch, Stream, listed
+from mindl.data import Source
+from mindl.learning.interrupt import Interrupt
+from mindl.learning.learner import Learner
+from mindl.learning.run_folder import Keeper, Nowhere, RunFolder
+from mindl.learning.stream import Stream, listed
 from mindl.learning.task import Task
 from mindl.learning.training import Training
 from mindl.learning.validation import Validation
@@ -100,6 +97,13 @@ def fit(
     middle of an epoch, goes on from its last checkpoint to the same bits as an undisturbed one, on the same
     machine with the same number of threads. Ctrl-C ends the step, keeps a checkpoint and returns.
 
+    Of a problem the loss, the model and the network see what the training approach needs, and no more: clean
+    images only where the loss is ``SupervisedLoss``.
+
+    Under ``torchrun --nproc-per-node N script.py`` the N processes make and learn from a share of every batch
+    each; the batches together, and the gradient up to rounding, are those of one process. The first one validates,
+    reports and writes. (Statistics of a batch normalisation are those of the first process's share.)
+
     Args:
         net: learns in place; afterwards it holds the averaged weights.
         task: draws problems and makes models of them.
@@ -113,7 +117,8 @@ def fit(
     Raises:
         TrainingError: the loss or its gradient is NaN or infinite (the batch and the last good checkpoint
             are kept), or too many images cannot be used (those found so far are listed).
-        InputError: the folder holds another run.
+        InputError: the folder holds another run; or something that does not go together.
+        LeakageError: images that are trained on are validated on, too.
         OutputError: the disk is full; the checkpoint before is kept.
 
     >>> import mindl as md
@@ -127,11 +132,21 @@ def fit(
     _check_arguments(net, task, images, training, validation)
     if resume and folder is None:
         raise InputError("fit(resume=True) goes on with the run of a folder: name it by folder=.")
-    if net.channels is not None and images.channels != net.channels:
-        raise InputError(
-            f"{net.title} is for images of {net.channels} channel(s), and these have {images.channels}: make the "
-            f"images with channels={net.channels}."
-        )
+    _check_together(net, task, images, training, validation)
+    with processes.joined():
+        return _fitted(net, task, images, training, validation, folder, resume, watch)
+
+
+def _fitted(
+    net: NeuralSolver,
+    task: Task,
+    images: Source,
+    training: Training,
+    validation: Validation | None,
+    folder: str | os.PathLike[str] | None,
+    resume: bool,
+    watch: TrainingWatch,
+) -> Run:
     stream = Stream(
         images,
         task,
@@ -139,12 +154,13 @@ def fit(
         crop=training.crop,
         crops_per_image=training.crops_per_image,
         seed=training.seed,
+        share=processes.share(),
     )
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise SystemExit(1)  # a worker reads the script again, which has no `if __name__ == "__main__":`
-    if training.steps:
-        net.check(task.model(stream.batch(0).problems))  # what cannot be trained leaves no folder behind
-    if folder is None:
+    if training.steps:  # what cannot be trained leaves no folder behind
+        net.check(task.model(training.loss.shown(stream.batch(0).problems)))
+    if folder is None or processes.share()[0] > 0:
         return _train(net, task, stream, training, validation, Nowhere(), watch)
     keeper = RunFolder(folder, describe(net, task, images, training, validation), resume=resume)
     with contextlib.closing(keeper):
@@ -165,16 +181,19 @@ def _train(
     watch: TrainingWatch,
 ) -> Run:
     """The loop: draw, learn, write down, keep."""
-    learner = _Learner(net, training)
+    learner, early, first = Learner(net, training), training.early_stop, processes.share()[0] == 0
     done, record = _resumed(learner, keeper)
     skipped: dict[str, str] = {}
     for row in record:
         skipped |= row.get("skipped", {})
+    over = early is not None and early.over(record)
     net.train()
-    with _Interrupt() as interrupt:
+    with Interrupt() as interrupt:
         clock = time.perf_counter()
-        for step, batch in enumerate(stream.batches(done, training.steps, training.workers), start=done):
-            fresh = _count(batch, skipped, stream.source, watch)
+        last = done if over else training.steps
+        for step, batch in enumerate(stream.batches(done, last, training.workers), start=done):
+            left_out, asked = _of_all(batch.skipped, interrupt.asked)
+            fresh = _count(left_out, skipped, stream.source, watch)
             waited = time.perf_counter() - clock
             row = learner.learn(step, task, batch.problems, keeper)
             row |= {"epoch": stream.place(step)[0], "waited": waited}
@@ -183,30 +202,38 @@ def _train(
             done = step + 1
             due = done % training.check_every == 0 or done == training.steps
             if due and validation is not None:
-                row |= validation(learner.mean).row
+                row |= processes.from_first(validation(learner.mean).row if first else {})
             row["seconds"] = time.perf_counter() - clock
             clock = time.perf_counter()
             record.append(row)
             keeper.add(row)
-            if due:
+            if early is not None and early.best(record) == len(record) - 1:
+                learner.remember()
+            over = early is not None and early.over(record)
+            if due or asked:
                 keeper.keep(learner.state(done))
             watch.stepped(row, training.steps)
-            if interrupt.asked:
-                keeper.keep(learner.state(done))
+            if asked or over:
                 break
     learner.finish()
     net.trained = task.range
-    return Run(net, done, done >= training.steps, record, skipped, None)
+    return Run(net, done, over or done >= training.steps, record, skipped, None)
 
 
-def _resumed(learner: _Learner, keeper: Keeper) -> tuple[int, list[Row]]:
+def _resumed(learner: Learner, keeper: Keeper) -> tuple[int, list[Row]]:
     """The steps that are done, and their record; a first state is kept where none is."""
-    last = keeper.last()
+    last, record = processes.from_first((keeper.last(), keeper.rows()))
     if last is None:
-        keeper.keep(learner.state(0))
-        return 0, []
+        last, record = processes.from_first((learner.state(0), []))
+        keeper.keep(last)
     learner.restore(last)
-    return last.step, keeper.rows()
+    return last.step, record
+
+
+def _of_all(skipped: dict[str, str], asked: bool) -> tuple[dict[str, str], bool]:
+    """What was left out by any process, and whether any of them is to end."""
+    told = processes.gathered((skipped, asked))
+    return {name: why for found, _ in told for name, why in found.items()}, any(asked for _, asked in told)
 
 
 def _check_arguments(net: object, task: object, images: object, training: object, validation: object) -> None:
@@ -223,83 +250,27 @@ def _check_arguments(net: object, task: object, images: object, training: object
             raise InputError(f"fit({name}) needs {meant}; got {type(value).__name__}.")
 
 
-class _Learner:
-    """Network, optimiser and average: what changes with a step."""
-
-    def __init__(self, net: NeuralSolver, training: Training) -> None:
-        self.net, self.training = net, training
-        self.optimiser = training.optimiser.build(net.parameters())
-        self.average = Average(net, training.average)
-
-    @property
-    def mean(self) -> NeuralSolver:
-        """The network with the averaged weights."""
-        return self.average.net  # type: ignore[return-value]
-
-    def learn(self, step: int, task: Task, problems: dict[str, Tensor], keeper: Keeper) -> Row:
-        """One step on one batch; its line of the record."""
-        training = self.training
-        rate = training.optimiser.rate * training.schedule.factor(step, training.steps)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        model = task.model(problems)
-        with global_draws_from(training.seed, Purpose.LAYERS, step):  # dropout and the like
-            mean = training.loss(model, self.net(model)).mean()
-        self.optimiser.zero_grad(set_to_none=True)
-        if not mean.requires_grad:
-            raise InputError(
-                f"The loss does not depend on the network: {model.title}.energy(u) must be computed from u "
-                "itself, without detach, numpy or no_grad."
-            )
-        mean.backward()  # type: ignore[no-untyped-call]
-        norm = float(nn.utils.clip_grad_norm_(self.net.parameters(), training.clip or math.inf))
-        loss = float(mean.detach())
-        if not math.isfinite(loss) or not math.isfinite(norm):
-            kept = _kept_batch(keeper, problems, step)
-            raise TrainingError(
-                f"The loss of step {step + 1} is {loss:g} and its gradient's norm {norm:g}: "
-                f"the training stops. {kept}. Begin anew: a new network, a new folder, a "
-                "smaller rate; an energy of one's own may divide by 0."
-            )
-        self.optimiser.step()
-        self.average.update(step)
-        return {"step": step + 1, "loss": loss, "gradient": norm, "rate": rate}
-
-    def state(self, step: int) -> Checkpoint:
-        """All tensors, by name."""
-        tensors = {f"net.{k}": v for k, v in self.net.state_dict().items()}
-        if self.average.decay is not None:
-            tensors |= {f"mean.{k}": v for k, v in self.average.net.state_dict().items()}
-        for number, entries in self.optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser.{number}.{name}": value for name, value in entries.items()}
-        for name, value in tensors.items():
-            if not bool(torch.isfinite(value).all()):
-                raise TrainingError(
-                    f"After step {step} {name} is NaN or infinite: the training stops, and the checkpoint before "
-                    "is kept. Begin anew in a new folder with a smaller learning rate."
-                )
-        return Checkpoint(step, {k: v.detach().cpu().contiguous() for k, v in tensors.items()})
-
-    def restore(self, checkpoint: Checkpoint) -> None:
-        """Put the tensors back."""
-        named = checkpoint.tensors
-        self.net.load_state_dict(_part(named, "net."))
-        if self.average.decay is not None:
-            self.average.net.load_state_dict(_part(named, "mean."))
-        weights = list(self.net.parameters())
-        moments: dict[int, dict[str, Any]] = {}
-        for name, value in _part(named, "optimiser.").items():
-            number, _, entry = name.partition(".")
-            if value.ndim:  # laid out as the weights are: the same numbers in another order may round otherwise
-                value = torch.empty_like(weights[int(number)]).copy_(value)
-            moments.setdefault(int(number), {})[entry] = value
-        groups = self.optimiser.state_dict()["param_groups"]
-        self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
-
-    def finish(self) -> None:
-        """Hand the averaged weights to the network."""
-        self.net.load_state_dict(self.average.net.state_dict())
-        self.net.eval()
+def _check_together(
+    net: NeuralSolver, task: Task, images: Source, training: Training, validation: Validation | None
+) -> None:
+    """What each is may be right, and still they do not fit."""
+    if net.channels is not None and images.channels != net.channels:
+        raise InputError(
+            f"{net.title} is for images of {net.channels} channel(s), and these have {images.channels}: make the "
+            f"images with channels={net.channels}."
+        )
+    if training.early_stop is not None and validation is None:
+        raise InputError("Training(early_stop=...) looks at examinations: give fit a validation.")
+    if validation is None or validation.seen:
+        return
+    digests = {images.digest(i): i for i in range(len(images))}
+    both = [images.name(digests[found]) for found in validation.digests if found in digests]
+    if both:
+        more = f" and {len(both) - 1} more" if len(both) > 1 else ""
+        raise LeakageError(
+            f"{both[0]}{more} would be trained on and validated on: keep images apart (mindl.data.split), or say "
+            "Validation(..., seen=True) to see how well the training images themselves are solved."
+        )
 
 
 def describe(
@@ -310,6 +281,7 @@ def describe(
         "mindl": version("mindl"),
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
+        "processes": processes.share()[1],
         "net": {"kind": repr(net), "reading": repr(getattr(net, "reading", None)), "shapes": _shapes(net)},
         "task": task.about,
         "images": {"about": images.about, "sha256": images.fingerprint()},
@@ -322,13 +294,9 @@ def _shapes(net: nn.Module) -> dict[str, list[int]]:
     return {name: list(tensor.shape) for name, tensor in net.state_dict().items()}
 
 
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-
-def _count(batch: Batch, skipped: dict[str, str], images: Source, watch: TrainingWatch) -> dict[str, str]:
+def _count(found: dict[str, str], skipped: dict[str, str], images: Source, watch: TrainingWatch) -> dict[str, str]:
     """Remember what was left out, and return what is new; stop where it is too much of what comes from files."""
-    fresh = {name: why for name, why in batch.skipped.items() if name not in skipped}
+    fresh = {name: why for name, why in found.items() if name not in skipped}
     skipped |= fresh
     for name, why in fresh.items():
         watch.skipped(name, why)
@@ -340,32 +308,3 @@ def _count(batch: Batch, skipped: dict[str, str], images: Source, watch: Trainin
             f"{listed(skipped)}\nRemove or mend these and others like them, and begin again."
         )
     return fresh
-
-
-def _kept_batch(keeper: Keeper, problems: dict[str, Tensor], step: int) -> str:
-    try:
-        return keeper.keep_batch(problems, step)
-    except OutputError as error:
-        return f"The batch could not be kept ({error})"
-
-
-class _Interrupt:
-    """Turns the first Ctrl-C into a wish that the loop reads; the second one stops at once."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        self._before: Any = None
-
-    def __enter__(self) -> _Interrupt:
-        if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._ask)
-        return self
-
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
-
-    def __exit__(self, *_: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)

@@ -1,28 +1,72 @@
-"""What is made small: the model's own energy, or its duality gap. No solution of the model is needed."""
+"""What is made small. A loss sees the network, the problems, and of what is known besides only what it needs."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
+from torch import Tensor
 
 from mindl.core.arrays import PerImage
 from mindl.core.errors import InputError
+from mindl.core.processes import mean_of_all
 from mindl.core.reduce import total
-from mindl.models import Candidate, Energy, SaddlePoint
+from mindl.learning.task import Problem, Task
+from mindl.models import Candidate, Energy, SaddlePoint, SmoothEnergy
+from mindl.neural import NeuralSolver
+
+HIDDEN = ("clean", "second", "solution")
+"""What of a problem is hidden, from the model too, unless the loss needs it."""
 
 
 @dataclass(frozen=True)
 class Loss(ABC):
-    """A number per image, free of scale: problems of strong and weak noise count alike."""
+    """A training approach: a number per image, free of scale, so that strong and weak noise count alike."""
+
+    needs: ClassVar[tuple[str, ...]] = ()
+    """What it must be shown besides the problem itself: ``clean``, ``second`` or ``solution``."""
+
+    @abstractmethod
+    def of(self, net: NeuralSolver, task: Task, problems: Problem, generator: torch.Generator) -> PerImage:
+        """The loss of each problem, shape (batch,); all randomness from ``generator``."""
+
+    def shown(self, problems: Problem) -> Problem:
+        """The problems without what this loss does not need.
+
+        Raises:
+            InputError: what it needs is not there.
+        """
+        for name in self.needs:
+            if name not in problems:
+                raise InputError(f"{type(self).__name__} needs {_CURES[name]}.")
+        return {k: v for k, v in problems.items() if k not in HIDDEN or k in self.needs}
+
+
+_CURES = {
+    "clean": "clean images, and these are known only as they were observed: Observed(..., clean=...)",
+    "second": "a second noisy image of every scene: Denoising(second=True), or Observed(..., second=...)",
+    "solution": "the model's solutions: train on solved(task, images)",
+}
+
+
+@dataclass(frozen=True)
+class ModelLoss(Loss):
+    """A loss that judges an answer by the model alone."""
+
+    def of(self, net: NeuralSolver, task: Task, problems: Problem, generator: torch.Generator) -> PerImage:
+        """That of the network's answers."""
+        model = task.model(problems)
+        return self(model, net(model))
 
     @abstractmethod
     def __call__(self, model: Energy, candidate: Candidate) -> PerImage:
         """The loss of each image, shape (batch,)."""
 
 
-class EnergyLoss(Loss):
+@dataclass(frozen=True)
+class EnergyLoss(ModelLoss):
     r"""The model's energy, in units of that of its start: :math:`E(u) / E(u_0)`.
 
     u_0 is the model's start (the data; in inpainting the mean of the known pixels elsewhere). The minimiser is
@@ -37,10 +81,11 @@ class EnergyLoss(Loss):
 
     def __call__(self, model: Energy, candidate: Candidate) -> PerImage:
         """E(u) / E(u_0)."""
-        return model.checked_energy(candidate.image) / _unit(model)
+        return model.checked_energy(candidate.image) / _first_energy(model)
 
 
-class GapLoss(Loss):
+@dataclass(frozen=True)
+class GapLoss(ModelLoss):
     r"""The duality gap of image and dual field, in units of the energy of the start: :math:`G(u, p) / E(u_0)`.
 
     The gap is the energy minus that of the dual problem: it falls to 0, so the loss itself is a certificate, and
@@ -64,7 +109,33 @@ class GapLoss(Loss):
         if candidate.dual is None:
             raise InputError("GapLoss needs a network that gives a dual field, such as WitnessHead.")
         gap = total(view.data_gap(candidate.image, candidate.dual))
-        return (gap + total(view.field_gap(candidate.image, candidate.dual))) / _unit(model)
+        return (gap + total(view.field_gap(candidate.image, candidate.dual))) / _first_energy(model)
+
+
+@dataclass(frozen=True)
+class ResidualLoss(ModelLoss):
+    r"""The equation's residual, in units of that of the start: :math:`\|\nabla E(u)\|^2 / \|\nabla E(u_0)\|^2`.
+
+    For smooth energies; of a linear system A u = b it is :math:`\|A u - b\|^2`. It needs an equation only, not an
+    energy that can be compared, but it sees errors through the square of A: where A is ill-conditioned (large
+    weights, inpainting) smooth errors hardly count, and ``EnergyLoss`` learns faster.
+
+    >>> import mindl as md
+    >>> model = md.models.whittaker_tikhonov(torch.rand(2, 1, 8, 8), weight=1.0)
+    >>> ResidualLoss()(model, Candidate(model.start())).tolist()
+    [1.0, 1.0]
+    """
+
+    def __call__(self, model: Energy, candidate: Candidate) -> PerImage:
+        """The squared residual.
+
+        Raises:
+            ViewError: the energy is not smooth.
+        """
+        view = model.view(SmoothEnergy)
+        with torch.no_grad():
+            first = total(view.gradient(view.start()).square())
+        return total(view.gradient(candidate.image).square()) / in_units_of(first)
 
 
 LEAST_UNIT = 0.01
@@ -72,10 +143,20 @@ LEAST_UNIT = 0.01
 would count for more than all others."""
 
 
-def _unit(model: Energy) -> PerImage:
-    """The energy of the start, but not less than ``LEAST_UNIT`` of the batch's mean; 1 where all are 0."""
+def in_units_of(first: PerImage) -> PerImage:
+    """What a loss is divided by: its value at the start, but not less than ``LEAST_UNIT`` of the mean of the whole
+    batch (that of all processes); 1 where all are 0."""
     with torch.no_grad():
-        first = model.checked_energy(model.start()).abs()
-        first = torch.where(torch.isfinite(first), first, 0)
-        unit = torch.maximum(first, LEAST_UNIT * first.mean())
+        first = torch.where(torch.isfinite(first), first.abs(), 0)
+        unit = torch.maximum(first, LEAST_UNIT * mean_of_all(first.mean()))
     return torch.where(unit > 0, unit, 1)
+
+
+def _first_energy(model: Energy) -> PerImage:
+    with torch.no_grad():
+        return in_units_of(model.checked_energy(model.start()))
+
+
+def squares(difference: Tensor) -> PerImage:
+    """The mean of the squares of each image."""
+    return total(difference.square()) / difference[0].numel()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import warnings
@@ -11,13 +10,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from safetensors.torch import load as unpack
 from safetensors.torch import save as pack
 from torch import Tensor
 
 from mindl.core.errors import InputError, MindlWarning, OutputError, StoreError
 from mindl.core.files import only_one, write_whole
 from mindl.core.records import Row, plain, read_json
+from mindl.core.sealed import read_sealed, write_sealed
 
 FORMAT = 1
 
@@ -168,7 +167,7 @@ class RunFolder:
 
     def rows(self) -> list[Row]:
         """The record."""
-        return read_record(self.folder)
+        return read_record(self.folder) if self._record.exists() else []
 
     def add(self, row: Row) -> None:
         """One line, flushed.
@@ -192,10 +191,8 @@ class RunFolder:
             OutputError: it cannot be written; the state before is kept.
         """
         self._flush_record()
-        content = pack({**checkpoint.tensors, "step": torch.tensor(checkpoint.step)})
-        checksum = hashlib.sha256(content).hexdigest().encode()
         try:
-            write_whole(self._state, content + checksum)
+            write_sealed(self._state, {**checkpoint.tensors, "step": torch.tensor(checkpoint.step)})
         except OutputError as error:
             raise OutputError(
                 f"{error} The checkpoint before is kept: make room and go on with --resume."
@@ -236,14 +233,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     Raises:
         StoreError: it is not what was written.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise StoreError(f"The checkpoint {path} cannot be read: {error.strerror or error}.") from error
-    body, checksum = content[:-64], content[-64:]
-    if hashlib.sha256(body).hexdigest().encode() != checksum:
-        raise StoreError(f"The checkpoint {path} is damaged (its checksum differs): begin again in a new folder.")
-    tensors = unpack(body)
+    tensors = read_sealed(path, "checkpoint", "begin again in a new folder")
     step = int(tensors.pop("step"))
     return Checkpoint(step, tensors)
 
@@ -252,7 +242,7 @@ def _check_same(new: dict[str, Any], old: dict[str, Any], folder: Path) -> None:
     """A run goes on as it began, as far as its result depends on it."""
     mine, theirs = (_flat(json.loads(json.dumps(config))) for config in (new, old))
     differ = sorted(name for name in mine.keys() | theirs.keys() if mine.get(name) != theirs.get(name))
-    bits = [name for name in differ if name in ("torch", "threads")]
+    bits = [name for name in differ if name in ("torch", "threads", "processes")]
     told = [name for name in differ if name not in bits and not name.startswith(FREE)]
     if "net.kind" in told or "net.reading" in told:
         told = [name for name in told if not name.startswith("net.shapes")]

@@ -15,7 +15,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from mindl.core.errors import InputError, MindlError, TrainingError
 from mindl.core.randomness import Purpose, generator_for
-from mindl.data.source import Source
+from mindl.data import Placement, Source
+from mindl.data.source import size_of
 from mindl.learning.task import Problem, Task
 
 
@@ -34,6 +35,9 @@ class Stream:
     a random place in one of its eight orientations, and from that a problem of the task. An image that cannot be
     read, or is smaller than the crop, is left out and reported; the next one of the epoch takes its place.
 
+    Several processes that train together make a share of every batch each; the shares, one after the other, are
+    the batch.
+
     Args:
         source: clean images.
         task: draws problems from them.
@@ -41,6 +45,10 @@ class Stream:
         crop: side of a crop in pixels.
         crops_per_image: crops of one image in an epoch.
         seed: of everything random.
+        share: (which, of how many) parts of a batch this stream makes.
+
+    Raises:
+        InputError: a batch that cannot be shared evenly.
 
     >>> from mindl.data import DeadLeaves
     >>> from mindl.learning import Denoising
@@ -51,10 +59,24 @@ class Stream:
     """
 
     def __init__(
-        self, source: Source, task: Task, *, batch: int, crop: int, crops_per_image: int, seed: int
+        self,
+        source: Source,
+        task: Task,
+        *,
+        batch: int,
+        crop: int,
+        crops_per_image: int,
+        seed: int,
+        share: tuple[int, int] = (0, 1),
     ) -> None:
+        which, parts = share
+        if batch % parts:
+            raise InputError(
+                f"A batch of {batch} cannot be shared by {parts} processes: make it a multiple of them."
+            )
         self.source, self.task = source, task
         self.size, self.crop, self.crops_per_image, self.seed = batch, crop, crops_per_image, seed
+        self._part = range(which * (batch // parts), (which + 1) * (batch // parts))
         self._order: tuple[int, Tensor] | None = None
 
     @property
@@ -67,31 +89,43 @@ class Stream:
         return divmod(number * self.size, self.epoch_length)
 
     def batch(self, number: int) -> Batch:
-        """Batch ``number``.
+        """Batch ``number``, or this stream's share of it.
 
         Raises:
             TrainingError: no image of the whole epoch can be used.
+            InputError: of some images more is known than of others.
         """
         skipped: dict[str, str] = {}
-        first = number * self.size
-        drawn = [self._sample(*divmod(i, self.epoch_length), skipped) for i in range(first, first + self.size)]
+        places = [divmod(number * self.size + i, self.epoch_length) for i in self._part]
+        drawn = [self._problem(*place, skipped) for place in places]
+        if any(problem.keys() != drawn[0].keys() for problem in drawn):
+            raise InputError(
+                "Images of one batch must be known alike: clean ones here, observed ones there do not go together."
+            )
         return Batch({name: torch.stack([p[name] for p in drawn]) for name in drawn[0]}, skipped)
 
-    def _sample(self, epoch: int, index: int, skipped: dict[str, str]) -> Problem:
+    def _problem(self, epoch: int, index: int, skipped: dict[str, str]) -> Problem:
         generator = generator_for(self.seed, Purpose.DRAW, epoch, index)
         for image in self._candidates(epoch, index):
+            name = self.source.name(image)
             try:
-                whole = self.source.image(image)
+                whole = self.source.sample(image)
             except (MindlError, OSError) as error:
-                skipped[self.source.name(image)] = str(error)
+                skipped[name] = str(error)
                 continue
-            if min(whole.shape[1:]) < self.crop:
-                name = self.source.name(image)
-                size = f"{whole.shape[2]} x {whole.shape[1]}"
-                skipped[name] = f"{name}: {size} pixels are less than the crop of {self.crop}."
+            if self.source.problems:
+                return whole
+            height, width = size_of(whole)
+            if min(height, width) < self.crop:
+                skipped[name] = f"{name}: {width} x {height} pixels are less than the crop of {self.crop}."
                 continue
-            return self.task.draw(self._cut(whole, generator), generator)
+            placement = Placement.drawn(height, width, self.crop, generator)
+            return self.task.draw(placement.of_sample(whole), generator)
         raise TrainingError("No image can be used for training:\n" + listed(skipped))
+
+    def image_at(self, number: int) -> int:
+        """The image that sample ``number`` of the stream is drawn from, if it can be used."""
+        return next(self._candidates(*divmod(number, self.epoch_length)))
 
     def _candidates(self, epoch: int, index: int) -> Iterator[int]:
         """The image of a place in the epoch, then the following ones, each once."""
@@ -104,16 +138,6 @@ class Stream:
             if image not in seen:
                 seen.add(image)
                 yield image
-
-    def _cut(self, image: Tensor, generator: torch.Generator) -> Tensor:
-        """A square crop at a random place, flipped and turned."""
-        size = self.crop
-        top = int(torch.randint(image.shape[1] - size + 1, (), generator=generator))
-        left = int(torch.randint(image.shape[2] - size + 1, (), generator=generator))
-        part = image[:, top : top + size, left : left + size]
-        turns, mirrored = int(torch.randint(4, (), generator=generator)), torch.rand((), generator=generator) < 0.5
-        part = torch.rot90(part, turns, dims=(1, 2))
-        return (part.flip(2) if mirrored else part).contiguous()
 
     def batches(self, first: int, last: int, workers: int) -> Iterator[Batch]:
         """The batches [first, last), made by ``workers`` processes beside this one (0: by this one).

@@ -11,25 +11,29 @@ import torch
 from torch import Tensor
 
 from mindl.core.errors import InputError
+from mindl.data import Sample
 from mindl.images import random_mask
 from mindl.models import Energy, harmonic_inpainting, rof
 from mindl.neural import Range
 
 Problem = dict[str, Tensor]
-"""Named tensors of one problem, without a batch dimension; ``clean`` is always among them. In a batch each has
-one more dimension in front."""
+"""Named tensors of one problem, without a batch dimension: what was known of the scene (``clean``), and what was
+drawn. In a batch each has one more dimension in front."""
 
 
 class Task(ABC):
     """What is drawn, and which model it makes."""
 
     @abstractmethod
-    def draw(self, clean: Tensor, generator: torch.Generator) -> Problem:
-        """One problem from a clean image (channel, height, width); all randomness from ``generator``."""
+    def draw(self, given: Sample, generator: torch.Generator) -> Problem:
+        """One problem from what is known of a scene: ``given["clean"]`` (channel, height, width), or ``data``.
+
+        All randomness comes from ``generator``, and all that is given stays in the problem.
+        """
 
     @abstractmethod
     def model(self, problems: Problem) -> Energy:
-        """The model of a batch of problems."""
+        """The model of a batch of problems; in training ``clean`` is hidden from it."""
 
     @property
     @abstractmethod
@@ -46,16 +50,19 @@ class Task(ABC):
 class Denoising(Task):
     r"""Gaussian noise of a level drawn between two bounds (evenly in its logarithm), and a weight in proportion.
 
+    Where data are given (``mindl.data.Observed``) no noise is added, and the weight follows from their own.
+
     Args:
         model_of: makes the model from data (batch, channel, height, width) and weight (batch, 1, 1, 1):
             ``mindl.models.rof``, or an energy of one's own.
         noise: smallest and largest standard deviation, in [0, 1].
         weight_per_noise: smallest and largest ratio of weight and noise.
+        second: whether a second noisy image of the same scene is drawn, for ``Noise2Noise``.
 
     Raises:
         InputError: bounds that are not positive or not in order.
 
-    >>> problem = Denoising().draw(torch.zeros(1, 8, 8), torch.Generator().manual_seed(0))
+    >>> problem = Denoising().draw({"clean": torch.zeros(1, 8, 8)}, torch.Generator().manual_seed(0))
     >>> sorted(problem)
     ['clean', 'data', 'noise', 'weight']
     """
@@ -63,23 +70,39 @@ class Denoising(Task):
     model_of: Callable[[Tensor, Tensor], Energy] = rof
     noise: tuple[float, float] = (25 / 255, 25 / 255)
     weight_per_noise: tuple[float, float] = (0.75, 0.75)
+    second: bool = False
 
     def __post_init__(self) -> None:
         _check_maker("Denoising", self.model_of)
         _check_bounds("Denoising(noise)", self.noise, 1)
         _check_bounds("Denoising(weight_per_noise)", self.weight_per_noise, math.inf)
 
-    def draw(self, clean: Tensor, generator: torch.Generator) -> Problem:
-        """clean, data, noise, weight."""
+    def draw(self, given: Sample, generator: torch.Generator) -> Problem:
+        """data, noise, weight, and ``second`` if it is asked for.
+
+        Raises:
+            InputError: data whose noise is not known, or a second image of a scene that is only known noisy.
+        """
         noise = _between(self.noise, generator)
         ratio = _between(self.weight_per_noise, generator)
-        data = clean + noise * torch.randn(clean.shape, generator=generator)
-        return {
-            "clean": clean,
-            "data": data,
-            "noise": torch.tensor(noise),
-            "weight": torch.tensor(noise * ratio).reshape(1, 1, 1),
-        }
+        clean, problem = given.get("clean"), dict(given)
+        if "data" not in given:
+            clean = _clean(given)
+            problem |= {"data": _noisy(clean, noise, generator), "noise": torch.tensor(noise)}
+        elif "noise" not in given:
+            raise InputError(
+                "Observed data need a known noise, since the weight follows from it: Observed(..., noise=...), "
+                "say by mindl.images.estimate_noise."
+            )
+        problem["weight"] = (problem["noise"] * ratio).reshape(1, 1, 1)
+        if self.second and "second" not in given:
+            if clean is None:
+                raise InputError(
+                    "Denoising(second=True) draws a second noisy image from the clean one, and there is none: "
+                    "give a recorded one by Observed(..., second=...)."
+                )
+            problem["second"] = _noisy(clean, float(problem["noise"]), generator)
+        return problem
 
     def model(self, problems: Problem) -> Energy:
         """``model_of(data, weight)``."""
@@ -97,7 +120,7 @@ class Denoising(Task):
         (low, high), (least, most) = [[255 * n for n in self.noise], self.weight_per_noise]
         return (
             f"denoising by {self._title}: noise from {low:.4g}/255 to {high:.4g}/255, weight from {least:.4g} to "
-            f"{most:.4g} times the noise"
+            f"{most:.4g} times the noise{', twice' * self.second}"
         )
 
     @property
@@ -116,7 +139,8 @@ class Inpainting(Task):
     Raises:
         InputError: bounds outside (0, 1] or not in order.
 
-    >>> problem = Inpainting(known=(0.1, 0.1)).draw(torch.zeros(1, 10, 10), torch.Generator().manual_seed(0))
+    >>> task, black = Inpainting(known=(0.1, 0.1)), {"clean": torch.zeros(1, 10, 10)}
+    >>> problem = task.draw(black, torch.Generator().manual_seed(0))
     >>> int(problem["mask"].sum())
     10
     """
@@ -128,11 +152,12 @@ class Inpainting(Task):
         _check_maker("Inpainting", self.model_of)
         _check_bounds("Inpainting(known)", self.known, 1)
 
-    def draw(self, clean: Tensor, generator: torch.Generator) -> Problem:
-        """clean, data, mask; the data are those of the known pixels only."""
-        height, width = clean.shape[1:]
-        mask = random_mask(height, width, _between(self.known, generator), seed=generator)[0]
-        return {"clean": clean, "data": torch.where(mask, clean, 0), "mask": mask}
+    def draw(self, given: Sample, generator: torch.Generator) -> Problem:
+        """data, mask; the data are those of the known pixels only. A mask that is given is taken as it is."""
+        image = given["data"] if "data" in given else _clean(given)
+        share, (height, width) = _between(self.known, generator), image.shape[1:]
+        mask = given["mask"] if "mask" in given else random_mask(height, width, share, seed=generator)[0]
+        return {**given, "data": torch.where(mask, image, 0), "mask": mask}
 
     def model(self, problems: Problem) -> Energy:
         """``model_of(data, mask)``."""
@@ -152,6 +177,16 @@ class Inpainting(Task):
     @property
     def _title(self) -> str:
         return self.model_of(torch.zeros(1, 1, 1, 1), torch.ones(1, 1, 1, 1, dtype=torch.bool)).title
+
+
+def _clean(given: Sample) -> Tensor:
+    if "clean" not in given:
+        raise InputError(f"A task draws from a clean image or from data; {sorted(given)} holds neither.")
+    return given["clean"]
+
+
+def _noisy(clean: Tensor, noise: float, generator: torch.Generator) -> Tensor:
+    return clean + noise * torch.randn(clean.shape, generator=generator)
 
 
 def _between(bounds: tuple[float, float], generator: torch.Generator) -> float:

@@ -2,82 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from abc import ABC, abstractmethod
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
-from torch import nn
-
 from mindl.core.errors import InputError
+from mindl.learning.early_stop import EarlyStop
 from mindl.learning.losses import EnergyLoss, Loss
+from mindl.learning.optimisers import Adam, Optimiser
+from mindl.learning.schedules import Cosine, Schedule
 
-
-@dataclass(frozen=True)
-class Schedule(ABC):
-    """How the learning rate goes with the steps."""
-
-    @abstractmethod
-    def factor(self, step: int, steps: int) -> float:
-        """What the rate is multiplied by in step ``step`` (from 0) of ``steps``."""
-
-
-@dataclass(frozen=True)
-class Constant(Schedule):
-    """The same rate throughout.
-
-    >>> Constant().factor(7, 10)
-    1.0
-    """
-
-    def factor(self, step: int, steps: int) -> float:
-        """1."""
-        return 1.0
-
-
-@dataclass(frozen=True)
-class Cosine(Schedule):
-    r"""A linear rise over ``warmup`` steps, then half a cosine down to ``floor``.
-
-    Source: Loshchilov and Hutter, ICLR 2017.
-
-    >>> [round(Cosine(warmup=2, floor=0.0).factor(k, 10), 2) for k in (0, 1, 2, 6, 10)]
-    [0.5, 1.0, 1.0, 0.5, 0.0]
-    """
-
-    warmup: int = 100
-    floor: float = 1e-3
-
-    def factor(self, step: int, steps: int) -> float:
-        """Between ``floor`` and 1."""
-        if step < self.warmup:
-            return (step + 1) / self.warmup
-        part = (step - self.warmup) / max(1, steps - self.warmup)
-        return self.floor + (1 - self.floor) * 0.5 * (1 + math.cos(math.pi * min(part, 1)))
-
-
-@dataclass(frozen=True)
-class Adam:
-    """Adam, with weight decay apart from the gradient where ``decay`` is not 0 (AdamW).
-
-    Source: Kingma and Ba, ICLR 2015; Loshchilov and Hutter, ICLR 2019.
-    """
-
-    rate: float = 4e-3
-    momentum: float = 0.9
-    memory: float = 0.99
-    decay: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not (0 < self.rate < math.inf and 0 <= self.momentum < 1 and 0 <= self.memory < 1 and self.decay >= 0):
-            raise InputError(f"{self!r} needs rate > 0, momentum and memory in [0, 1), decay >= 0.")
-
-    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        """The optimiser of some parameters."""
-        betas = (self.momentum, self.memory)
-        return torch.optim.AdamW(parameters, lr=self.rate, betas=betas, weight_decay=self.decay)
+PRECISIONS = ("float32", "bfloat16")
+"""What a network may compute in while it learns; its weights are float32 in any case."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +28,9 @@ class Training:
         clip: the gradient's norm is cut down to this; None: never.
         average: decay of the running average of the weights, which is what is kept in the end (Polyak); None:
             the last weights are.
+        early_stop: ends the run when examinations no longer get better, and keeps the best; None: never.
+        precision: ``bfloat16`` lets the network inside a solver that reads compute in half precision (autocast);
+            its weights, the model and the loss stay float32. It pays where the processor has units for it.
         workers: processes that make batches beside the one that learns; they change nothing in the result.
         check_every: steps from one validation and checkpoint to the next.
 
@@ -106,10 +44,12 @@ class Training:
     crops_per_image: int = 16
     seed: int = 0
     loss: Loss = field(default_factory=EnergyLoss)
-    optimiser: Adam = field(default_factory=Adam)
+    optimiser: Optimiser = field(default_factory=Adam)
     schedule: Schedule = field(default_factory=Cosine)
     clip: float | None = 1.0
     average: float | None = 0.998
+    early_stop: EarlyStop | None = None
+    precision: str = "float32"
     workers: int = 0
     check_every: int = 200
 
@@ -129,11 +69,14 @@ class Training:
                 raise InputError(f"Training({name}={value!r}) must be a whole number, at least {low}.")
         for name, kind, meant in (
             ("loss", Loss, "EnergyLoss()"),
-            ("optimiser", Adam, "Adam(rate=4e-3)"),
+            ("optimiser", Optimiser, "Adam(rate=4e-3)"),
             ("schedule", Schedule, "Cosine()"),
+            ("early_stop", EarlyStop | None, "EarlyStop(patience=10)"),
         ):
             if not isinstance(getattr(self, name), kind):
                 raise InputError(f"Training({name}={getattr(self, name)!r}) must be an object such as {meant}.")
+        if self.precision not in PRECISIONS:
+            raise InputError(f"Training(precision={self.precision!r}) must be one of {', '.join(PRECISIONS)}.")
         if self.clip is not None and not self.clip > 0:
             raise InputError(f"Training(clip={self.clip}) must be above 0, or None.")
         if self.average is not None and not 0 <= self.average < 1:
@@ -153,5 +96,7 @@ class Training:
             "schedule": repr(self.schedule),
             "clip": self.clip,
             "average": self.average,
+            "early_stop": repr(self.early_stop),
+            "precision": self.precision,
             "check_every": self.check_every,
         }

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from mindl.core.arrays import Image, PerImage
 from mindl.core.errors import InputError, MindlWarning
 from mindl.core.randomness import Purpose, generator_for
-from mindl.data.source import Source
+from mindl.data import Placement, Source
+from mindl.data.source import size_of
 from mindl.images import psnr
 from mindl.learning.task import Problem, Task
 from mindl.models import Energy, Model
@@ -68,6 +68,7 @@ class Validation:
         crop: side of the crop from the middle of each image; smaller images are refused.
         seed: of the draws.
         stop: when the reference solution is good enough; by default a certificate of 1e-5, or 2000 steps.
+        seen: whether these are images that are trained on, on purpose: to compare both.
 
     Warns:
         MindlWarning: the solver did not reach it: excesses are relative to the best that it found.
@@ -93,13 +94,15 @@ class Validation:
         crop: int = 128,
         seed: int = 0,
         stop: Stop | None = None,
+        seen: bool = False,
     ) -> None:
         problems = [_problem(task, source, i, crop, seed) for i in range(count)]
         if not problems:
             raise InputError(f"Validation(count={count}) needs at least one problem.")
         self.problems = {name: torch.stack([p[name] for p in problems]) for name in problems[0]}
         self.model: Energy = task.model(self.problems)
-        self.crop, self.seed, self.about = crop, seed, source.about
+        self.crop, self.seed, self.about, self.seen = crop, seed, source.about, seen
+        self.digests = {source.digest(i % len(source)) for i in range(count)}
         solution = minimise(self.model, stop=stop or Stop(1e-5, steps=2000))
         if not solution.outcome.met:
             warnings.warn(
@@ -122,8 +125,13 @@ class Validation:
             excess = _excess(self.model.checked_energy(candidate.image), self._least, self._first)
             finite = bool(torch.isfinite(candidate.image).all())
             rms = certify(self.model, candidate, effort=0).rms if finite else torch.full_like(excess, torch.inf)
-        clean: Tensor = self.problems["clean"]
-        return Findings(excess, psnr(candidate.image, clean), psnr(self.minimiser, clean), rms)
+        return Findings(excess, self._psnr(candidate.image), self._psnr(self.minimiser), rms)
+
+    def _psnr(self, image: Image) -> PerImage:
+        """Against the clean images; NaN where there are none."""
+        if "clean" in self.problems:
+            return psnr(image, self.problems["clean"])
+        return torch.full((image.shape[0],), torch.nan)
 
 
 def energy_excess(model: Model, image: Image, minimiser: Image) -> float:
@@ -159,12 +167,13 @@ def _median(values: PerImage) -> float:
 
 
 def _problem(task: Task, source: Source, number: int, crop: int, seed: int) -> Problem:
-    image = source.image(number % len(source))
-    height, width = image.shape[1:]
+    sample = source.sample(number % len(source))
+    if source.problems:
+        return sample
+    height, width = size_of(sample)
     if min(height, width) < crop:
         raise InputError(
             f"Validation(crop={crop}): {source.name(number % len(source))} has only {width} x {height} pixels."
         )
-    top, left = (height - crop) // 2, (width - crop) // 2
-    part = image[:, top : top + crop, left : left + crop].contiguous()
-    return task.draw(part, generator_for(seed, Purpose.EXAMINATION, number))
+    central = Placement.central(height, width, crop)
+    return task.draw(central.of_sample(sample), generator_for(seed, Purpose.EXAMINATION, number))

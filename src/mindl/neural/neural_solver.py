@@ -105,6 +105,8 @@ class ReadingSolver(NeuralSolver):
     """
 
     channels: int
+    autocast: torch.dtype | None = None
+    """The type that the network inside computes in, where not that of its weights (mixed precision)."""
 
     def __init__(
         self, network: nn.Module, reading: Reading, *, channels: int = 1, title: str | None = None
@@ -133,7 +135,8 @@ class ReadingSolver(NeuralSolver):
         batch, channels, _, height, width = shown.values.shape
         groups = batch if channels == self.channels else batch * channels
         plane = shown.values.reshape(groups, -1, height, width)
-        output: Tensor = self.network(plane.to(self._dtype))
+        with torch.autocast(plane.device.type, self.autocast, enabled=self.autocast is not None):
+            output: Tensor = self.network(plane.to(self._dtype))
         if output.ndim != 4 or output.shape[2:] != plane.shape[2:] or output.shape[1] % self.channels:
             raise InputError(
                 f"{self.title}: the network returned the shape {tuple(output.shape)} for {tuple(plane.shape)}; it "

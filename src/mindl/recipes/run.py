@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mindl.core.errors import ImageFileError
-from mindl.data import DeadLeaves, Photographs, Source, Together
+from mindl.data import DeadLeaves, Photographs, Place, Source, Together
 from mindl.images.photographs import COFFEE
 from mindl.learning import Run, TrainingWatch, Validation, fit, read_record
 from mindl.recipes.card import model_card
@@ -76,16 +76,16 @@ def _sources(recipe: Recipe, channels: int, images: str | os.PathLike[str] | Non
         return leaves, Together(Photographs([COFFEE], channels=channels), unseen), EXAMINED_CROP
     photographs = Photographs(images, channels=channels)
     held_out, crop = _usable(photographs, recipe.training.crop)
-    kept = [file for file in photographs.files if file not in held_out]
+    kept = [place for place in photographs.places if place not in held_out]
     train = Together(leaves, Photographs(kept, channels=channels)) if kept else leaves
     if not held_out:
         return train, unseen, EXAMINED_CROP
     return train, Together(Photographs(held_out, channels=channels), unseen), crop
 
 
-def _usable(photographs: Photographs, least: int) -> tuple[list[Path], int]:
+def _usable(photographs: Photographs, least: int) -> tuple[list[Place], int]:
     """The photographs that are examined and a crop that fits into all of them; none of a single one."""
-    found: list[Path] = []
+    found: list[Place] = []
     crop = EXAMINED_CROP
     places = range(0, len(photographs), HELD_OUT) if len(photographs) > 1 else []
     for place in places:
@@ -96,6 +96,6 @@ def _usable(photographs: Photographs, least: int) -> tuple[list[Path], int]:
         except ImageFileError:
             continue  # it is trained on, that is: named and counted there
         if side >= least:
-            found.append(photographs.files[place])
+            found.append(photographs.places[place])
             crop = min(crop, side)
     return found, crop

@@ -1,0 +1,55 @@
+"""Stopping before the last step, when examinations no longer get better."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mindl.core.errors import InputError
+from mindl.core.records import Row
+
+MEASURES = {"excess": -1, "worst_excess": -1, "psnr": 1}
+"""What may be watched, and whether more is better."""
+
+
+@dataclass(frozen=True)
+class EarlyStop:
+    """Stops a run after so many examinations without a better one, and keeps the network of the best.
+
+    It needs a ``Validation``, whose images decide then how long is trained: state results on images that neither
+    training nor validation has seen.
+
+    Args:
+        patience: examinations in a row that may be no better than the best before.
+        measure: what is looked at: ``psnr``, ``excess`` or ``worst_excess``.
+
+    Raises:
+        InputError: a patience below 1, or an unknown measure.
+
+    >>> stop = EarlyStop(patience=2)
+    >>> [stop.over([{"psnr": value} for value in values]) for values in ([3, 2], [3, 2, 3], [3, 2, 4, 1])]
+    [False, True, False]
+    """
+
+    patience: int = 10
+    measure: str = "psnr"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.patience, int) or self.patience < 1:
+            raise InputError(f"EarlyStop(patience={self.patience!r}) must be a whole number, at least 1.")
+        if self.measure not in MEASURES:
+            raise InputError(f"EarlyStop(measure={self.measure!r}) must be one of {', '.join(MEASURES)}.")
+
+    def best(self, record: Sequence[Row]) -> int | None:
+        """The row of the best examination, the first of equals; None before the first."""
+        values = {i: row[self.measure] for i, row in enumerate(record) if row.get(self.measure) is not None}
+        if not values:
+            return None
+        return max(values, key=lambda i: (MEASURES[self.measure] * values[i], -i))
+
+    def over(self, record: Sequence[Row]) -> bool:
+        """Whether so many examinations after the best were no better."""
+        best = self.best(record)
+        if best is None:
+            return False
+        return sum(row.get(self.measure) is not None for row in record[best + 1 :]) >= self.patience

@@ -1,0 +1,163 @@
+"""What changes with a step: network, optimiser, average, and the best network so far."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mindl.core.errors import InputError, OutputError, TrainingError
+from mindl.core.processes import mean_of_all, share
+from mindl.core.randomness import Purpose, generator_for, global_draws_from
+from mindl.core.records import Row
+from mindl.learning.average import Average
+from mindl.learning.run_folder import Checkpoint, Keeper
+from mindl.learning.task import Problem, Task
+from mindl.learning.training import Training
+from mindl.neural import NeuralSolver, ReadingSolver
+
+
+class Learner:
+    """A network that learns, one step at a time."""
+
+    def __init__(self, net: NeuralSolver, training: Training) -> None:
+        self.net, self.training = net, training
+        self._weights = list(net.parameters())
+        self.optimiser = training.optimiser.build(self._weights)
+        self.average = Average(net, training.average)
+        self.best: dict[str, Tensor] | None = None
+
+    @property
+    def mean(self) -> NeuralSolver:
+        """The network with the averaged weights."""
+        return self.average.net  # type: ignore[return-value]
+
+    def learn(self, step: int, task: Task, problems: Problem, keeper: Keeper) -> Row:
+        """One step on one batch, or on this process's share of it; its line of the record.
+
+        Raises:
+            TrainingError: the loss or the gradient is NaN or infinite.
+            InputError: the loss does not depend on the network.
+        """
+        training = self.training
+        rate = training.optimiser.rate * training.schedule.factor(step, training.steps)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.zero_grad(set_to_none=True)
+        loss = self._loss(step, task, problems)
+        loss.backward()  # type: ignore[no-untyped-call]
+        value = self._shared(loss)
+        norm = float(nn.utils.clip_grad_norm_(self._weights, training.clip or math.inf))
+        if not math.isfinite(value) or not math.isfinite(norm):
+            raise TrainingError(
+                f"The loss of step {step + 1} is {value:g} and its gradient's norm {norm:g}: "
+                f"the training stops. {_kept(keeper, problems, step)}. Begin anew: a new network, a new folder, a "
+                "smaller rate; an energy of one's own may divide by 0."
+            )
+        self.optimiser.step()
+        self.average.update(step)
+        return {"step": step + 1, "loss": value, "gradient": norm, "rate": rate}
+
+    def _loss(self, step: int, task: Task, problems: Problem) -> Tensor:
+        """The mean over the batch; every process draws numbers of its own."""
+        training, (which, _) = self.training, share()
+        generator = generator_for(training.seed, Purpose.LOSS, step, which)
+        layers = global_draws_from(training.seed, Purpose.LAYERS, step, *([which] if which else []))
+        with layers, _computing_in(self.net, training.precision):
+            mean = training.loss.of(self.net, task, training.loss.shown(problems), generator).mean()
+        if not mean.requires_grad:
+            raise InputError(
+                f"The loss does not depend on the network: {type(training.loss).__name__} must be computed from "
+                "its answer u itself, and an energy from u, without detach, numpy or no_grad."
+            )
+        return mean
+
+    def _shared(self, loss: Tensor) -> float:
+        """The loss and, in place, the gradients: means over all processes."""
+        if share()[1] > 1:
+            gradients = [torch.zeros_like(w) if w.grad is None else w.grad for w in self._weights]
+            means = mean_of_all(torch.cat([loss.detach().reshape(1), *(g.flatten() for g in gradients)]))
+            parts = torch.split(means[1:], [g.numel() for g in gradients])
+            for weight, part in zip(self._weights, parts, strict=True):
+                weight.grad = part.view_as(weight).clone() if weight.requires_grad else None
+            loss = means[0]
+        return float(loss.detach())
+
+    def remember(self) -> None:
+        """The averaged network is the best so far."""
+        self.best = {name: tensor.clone() for name, tensor in self.average.net.state_dict().items()}
+
+    def state(self, step: int) -> Checkpoint:
+        """All tensors, by name.
+
+        Raises:
+            TrainingError: one of them is NaN or infinite.
+        """
+        tensors = {f"net.{k}": v for k, v in self.net.state_dict().items()}
+        if self.average.decay is not None:
+            tensors |= {f"mean.{k}": v for k, v in self.average.net.state_dict().items()}
+        if self.best is not None:
+            tensors |= {f"best.{k}": v for k, v in self.best.items()}
+        for number, entries in self.optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{number}.{k}": v for k, v in entries.items() if v is not None}
+        for name, value in tensors.items():
+            if not bool(torch.isfinite(value).all()):
+                raise TrainingError(
+                    f"After step {step} {name} is NaN or infinite: the training stops, and the checkpoint before "
+                    "is kept. Begin anew in a new folder with a smaller learning rate."
+                )
+        return Checkpoint(step, {k: v.detach().cpu().contiguous() for k, v in tensors.items()})
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Put the tensors back."""
+        named = checkpoint.tensors
+        self.net.load_state_dict(_part(named, "net."))
+        if self.average.decay is not None:
+            self.average.net.load_state_dict(_part(named, "mean."))
+        self.best = _part(named, "best.") or None
+        moments: dict[int, dict[str, Any]] = {}
+        for name, value in _part(named, "optimiser.").items():
+            number, _, entry = name.partition(".")
+            if value.ndim:  # laid out as the weights are: the same numbers in another order may round otherwise
+                value = torch.empty_like(self._weights[int(number)]).copy_(value)
+            moments.setdefault(int(number), {})[entry] = value
+        groups = self.optimiser.state_dict()["param_groups"]
+        self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
+
+    def finish(self) -> None:
+        """Hand the best weights to the network, or the averaged ones."""
+        self.net.load_state_dict(self.average.net.state_dict() if self.best is None else self.best)
+        self.net.eval()
+
+
+@contextlib.contextmanager
+def _computing_in(net: NeuralSolver, precision: str) -> Iterator[None]:
+    """Let the network inside compute in another precision."""
+    if precision == "float32":
+        yield
+        return
+    if not isinstance(net, ReadingSolver):
+        raise InputError(
+            f"Training(precision={precision!r}) is for networks that read a model, such as WitnessHead; the "
+            f"steps of {net.title} are a solver's, and keep their precision."
+        )
+    net.autocast = getattr(torch, precision)
+    try:
+        yield
+    finally:
+        net.autocast = None
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _kept(keeper: Keeper, problems: Problem, step: int) -> str:
+    try:
+        return keeper.keep_batch(problems, step)
+    except OutputError as error:
+        return f"The batch could not be kept ({error})"
