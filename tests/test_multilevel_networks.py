@@ -111,7 +111,7 @@ def test_a_pyramid_is_a_cascade_of_the_solvers_steps() -> None:
         for _ in range(steps[k]):
             state = solver.step(view, state)
         found = solver.candidate(view, state)
-    net = Pyramid(solver, steps, learn=lambda: [StepSizes()])
+    net = Pyramid(solver, steps, learn=[StepSizes()])
     answer = net(model)
     assert torch.allclose(answer.image, found.image, rtol=0, atol=1e-12)
     assert torch.allclose(answer.dual, found.dual, rtol=0, atol=1e-12)
@@ -154,7 +154,7 @@ def test_plug_and_play_with_a_proximal_map_solves_the_model(penalty: float) -> N
         (lambda: MultigridNet(VCycle([[1.0]]), -1), "at least 0"),
         (lambda: Multigrid(levels=0), "levels=0"),
         (lambda: Pyramid(PrimalDual(), []), "one grid or more"),
-        (lambda: Pyramid(PrimalDual(), [3], learn=[StepSizes()]), "a function that makes"),
+        (lambda: Pyramid(PrimalDual(), [3], learn=StepSizes()), "a list of what is set free"),
         (lambda: PlugAndPlay(lambda u: u), "torch.nn.Module"),
         (lambda: PlugAndPlay(nn.Identity(), -1), "0 steps or more"),
         (lambda: PlugAndPlay(nn.Identity(), penalty=0.0), "penalty above 0"),
@@ -186,7 +186,7 @@ def test_the_contract_of_networks() -> None:
     whittaker = lambda f: md.models.whittaker_tikhonov(f, weight=3.0)  # noqa: E731
     big = whittaker(rand(1, 1, 16, 16))
     md.testing.check_network(MultigridNet.of(big, levels=3), whittaker)
-    md.testing.check_network(Pyramid(GradientDescent(), [2], learn=lambda: [StepSizes()]), whittaker)
+    md.testing.check_network(Pyramid(GradientDescent(), [2], learn=[StepSizes()]), whittaker)
 
 
 def test_no_sweep_stands_in_for_other_grids(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,7 @@ from mindl.neural import (
     Start,
     StepSizes,
     Unrolled,
+    WithLevel,
     WithWeight,
     WitnessHead,
 )
@@ -180,11 +181,15 @@ CASES = {
         lambda f: md.models.whittaker_tikhonov(f, 1.0),
     ),
     "pyramid": (
-        Pyramid(md.solvers.PrimalDual(), [3], learn=lambda: [StepSizes()]),
+        Pyramid(md.solvers.PrimalDual(), [3], learn=[StepSizes()]),
         lambda f: md.models.rof(f, 0.1),
     ),
     "plug and play": (
         PlugAndPlay(md.nets.DiffusionNet(2, 2, filters=2, blocks=2, kernel=2, knots=3), 3),
+        lambda f: md.models.rof(f, 0.1),
+    ),
+    "direct, level": (
+        Direct(wild(md.nets.FFDNetLike(1, 1, width=6, depth=2)), WithLevel()),
         lambda f: md.models.rof(f, 0.1),
     ),
     "direct, colour": (
@@ -204,8 +209,8 @@ def test_every_neural_solver_and_reading_is_checked() -> None:
     exported = [getattr(md.neural, name) for name in md.neural.__all__]
     kinds = {kind for kind in exported if isinstance(kind, type) and issubclass(kind, md.neural.NeuralSolver)}
     assert {type(net) for net in nets} == {kind for kind in kinds if not inspect.isabstract(kind)}
+    assert {type(net) for net in nets} == set(md.neural.NEURAL_SOLVERS.values())
     readers = [net for net in nets if isinstance(net, md.neural.ReadingSolver)]
-    assert {type(net) for net in readers} == set(md.neural.NEURAL_SOLVERS.values())
     assert {type(net.reading) for net in readers} == set(md.neural.READINGS.values())
 
 

@@ -30,6 +30,18 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
+def flat(record: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested records as one, with dotted names.
+
+    >>> flat({"a": {"b": 1}, "c": 2})
+    {'a.b': 1, 'c': 2}
+    """
+    found: dict[str, Any] = {}
+    for name, value in record.items():
+        found |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return found
+
+
 def plain(row: Row) -> Row:
     """Numbers that JSON knows: NaN and infinity become null."""
     return {k: None if isinstance(v, float) and not abs(v) < float("inf") else v for k, v in row.items()}

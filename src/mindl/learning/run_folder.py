@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mindl.core.errors import InputError, MindlWarning, OutputError, StoreError
 from mindl.core.files import only_one, write_whole
-from mindl.core.records import Row, plain, read_json
+from mindl.core.records import Row, flat, plain, read_json
 from mindl.core.sealed import read_sealed, write_sealed
 
 FORMAT = 1
@@ -240,7 +240,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 def _check_same(new: dict[str, Any], old: dict[str, Any], folder: Path) -> None:
     """A run goes on as it began, as far as its result depends on it."""
-    mine, theirs = (_flat(json.loads(json.dumps(config))) for config in (new, old))
+    mine, theirs = (flat(json.loads(json.dumps(config))) for config in (new, old))
     differ = sorted(name for name in mine.keys() | theirs.keys() if mine.get(name) != theirs.get(name))
     bits = [name for name in differ if name in ("torch", "threads", "processes")]
     told = [name for name in differ if name not in bits and not name.startswith(FREE)]
@@ -268,14 +268,6 @@ def _change(name: str, old: dict[str, Any], new: dict[str, Any]) -> str:
 
 FREE = ("format", "mindl", "images.about", "validation", "training.check_every")
 """What may differ when a run goes on: it does not change the weights."""
-
-
-def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested records as one, with dotted names."""
-    flat: dict[str, Any] = {}
-    for name, value in config.items():
-        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
-    return flat
 
 
 def _step_of(line: str) -> float:

@@ -54,8 +54,11 @@ class FFDNetLike(Architecture):
     def forward(self, image: Tensor, noise: float | Tensor | None = None) -> Tensor:
         """The network's output for an image with noise of a standard deviation in the image's units.
 
-        The noise is a number, one per image (batch, 1, 1, 1), or a map (batch, 1, height, width).
+        The noise is a number, one per image (batch, 1, 1, 1), or a map (batch, 1, height, width). Left out, it is
+        the last channel of the image, of which there is one more then.
         """
+        if noise is None and image.ndim == 4 and image.shape[1] == self.inputs + 1:
+            image, noise = image[:, :-1], image[:, -1:]
         check_image("FFDNetLike", image, self.inputs)
         down, along = ((n + 1) // 2 * 2 - n for n in image.shape[2:])
         spare = (0, along, 0, down)
@@ -78,7 +81,7 @@ def _level(noise: float | Tensor | None, image: Tensor) -> Tensor:
     if noise is None:
         raise InputError(
             "FFDNetLike needs the noise level: net(image, noise=0.1) for a standard deviation of 0.1 in the "
-            "image's units."
+            "image's units, or one more channel that holds it."
         )
     level = torch.as_tensor(noise, dtype=image.dtype, device=image.device)
     level = level.reshape(1, 1, 1, 1) if level.ndim == 0 else level

@@ -11,15 +11,35 @@ from mindl.neural.neural_solver import NeuralSolver, ReadingSolver
 from mindl.neural.plug_and_play import PlugAndPlay
 from mindl.neural.pyramid import Pyramid
 from mindl.neural.range import Range
-from mindl.neural.reading import READINGS, Filled, InUnitsOfWeight, Reading, Shown, Start, WithWeight
+from mindl.neural.reading import READINGS, Filled, InUnitsOfWeight, Reading, Shown, Start, WithLevel, WithWeight
 from mindl.neural.ridge import RidgeRegulariser
 from mindl.neural.unrolled import Unrolled
 from mindl.neural.witness_head import WitnessHead
 
-NEURAL_SOLVERS: dict[str, type[ReadingSolver]] = {"Direct": Direct, "WitnessHead": WitnessHead}
+NEURAL_SOLVERS: dict[str, type[NeuralSolver]] = {
+    "Direct": Direct,
+    "Equilibrium": Equilibrium,
+    "MultigridNet": MultigridNet,
+    "PlugAndPlay": PlugAndPlay,
+    "Pyramid": Pyramid,
+    "Unrolled": Unrolled,
+    "WitnessHead": WitnessHead,
+}
 """The neural solvers by name, as stored models spell it."""
 
+FREEDOMS: dict[str, type[Freedom]] = {
+    "DiffusionTensor": DiffusionTensor,
+    "Extrapolation": Extrapolation,
+    "Filters": Filters,
+    "ModelWeight": ModelWeight,
+    "RadialPenaliser": RadialPenaliser,
+    "SplinePenaliser": SplinePenaliser,
+    "StepSizes": StepSizes,
+}
+"""What may be set free, by name."""
+
 __all__ = [
+    "FREEDOMS",
     "NEURAL_SOLVERS",
     "READINGS",
     "DiffusionTensor",
@@ -46,6 +66,7 @@ __all__ = [
     "Start",
     "StepSizes",
     "Unrolled",
+    "WithLevel",
     "WithWeight",
     "WitnessHead",
     "answer",

@@ -136,7 +136,7 @@ class ReadingSolver(NeuralSolver):
         groups = batch if channels == self.channels else batch * channels
         plane = shown.values.reshape(groups, -1, height, width)
         with torch.autocast(plane.device.type, self.autocast, enabled=self.autocast is not None):
-            output: Tensor = self.network(plane.to(self._dtype))
+            output: Tensor = self.network(plane.to(self.weights_dtype))
         if output.ndim != 4 or output.shape[2:] != plane.shape[2:] or output.shape[1] % self.channels:
             raise InputError(
                 f"{self.title}: the network returned the shape {tuple(output.shape)} for {tuple(plane.shape)}; it "
@@ -145,7 +145,8 @@ class ReadingSolver(NeuralSolver):
         return output.reshape(batch, channels, -1, height, width).to(shown.values.dtype)
 
     @property
-    def _dtype(self) -> torch.dtype:
+    def weights_dtype(self) -> torch.dtype:
+        """The type of its weights."""
         for parameter in self.parameters():
             return parameter.dtype
         return torch.float32

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import copy
+from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
 
 from mindl.core.errors import InputError
 from mindl.models import Candidate, Model
+from mindl.neural.freedom import Freedom
 from mindl.neural.neural_solver import NeuralSolver
 from mindl.neural.unrolled import Unrolled
 from mindl.solvers.cascadic import grids, onto
@@ -25,7 +27,7 @@ class Pyramid(NeuralSolver):
         solver: any solver that ``Unrolled`` takes.
         steps: on each grid, the finest first; as many numbers as grids. Where an image is too small for all of
             them, the finest ones are used.
-        learn: makes what is set free, for each grid anew: ``lambda: [StepSizes()]``.
+        learn: what is set free, as for ``Unrolled``; every grid has a copy of its own.
         title: the name in messages and tables.
 
     Raises:
@@ -34,7 +36,7 @@ class Pyramid(NeuralSolver):
     Source: Bornemann and Deuflhard, Numer. Math. 75 (1996).
 
     >>> import torch, mindl as md
-    >>> net = Pyramid(md.solvers.PrimalDual(), steps=[5, 10], learn=lambda: [md.neural.StepSizes()])
+    >>> net = Pyramid(md.solvers.PrimalDual(), steps=[5, 10], learn=[md.neural.StepSizes()])
     >>> net(md.models.rof(torch.rand(1, 1, 32, 32), weight=0.3)).image.shape
     torch.Size([1, 1, 32, 32])
     """
@@ -43,18 +45,23 @@ class Pyramid(NeuralSolver):
         self,
         solver: Solver[Any, Any],
         steps: Sequence[int],
-        learn: Callable[[], Sequence[Any]] = tuple,
+        learn: Sequence[Freedom] = (),
         *,
         title: str | None = None,
     ) -> None:
         super().__init__(channels=None, title=title)
-        if not isinstance(steps, Sequence) or not steps or not callable(learn):
+        if not isinstance(steps, Sequence) or not steps or not isinstance(learn, Sequence):
             raise InputError(
                 f"Pyramid(steps={steps}, learn={learn!r}) needs steps for one grid or more, such as [5, 10], and "
-                "a function that makes what is set free on a grid, such as lambda: [StepSizes()]."
+                "a list of what is set free, such as [StepSizes()]."
             )
-        self.levels = nn.ModuleList(Unrolled(solver, count, learn()) for count in steps)
-        self.accepts = solver.accepts
+        self.levels = nn.ModuleList(Unrolled(solver, count, copy.deepcopy(list(learn))) for count in steps)
+        self.solver, self.steps, self.accepts = solver, list(steps), solver.accepts
+
+    @property
+    def learn(self) -> list[Freedom]:
+        """What is set free, on the finest grid."""
+        return self._of(0).freedoms
 
     def why_not(self, model: Model) -> str | None:
         """What is set free must be there."""
@@ -79,4 +86,4 @@ class Pyramid(NeuralSolver):
     @property
     def about(self) -> str:
         """Solver and steps."""
-        return f"{self._of(0).solver.title}, {[self._of(k).steps for k in range(len(self.levels))]} steps"
+        return f"{self._of(0).solver.title}, {self.steps} steps"

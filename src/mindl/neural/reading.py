@@ -129,8 +129,29 @@ class WithWeight(Reading):
         assert isinstance(model, Variational)
         base: Image = model.start()
         weight = torch.as_tensor(model.weight, dtype=base.dtype, device=base.device).reshape(-1, 1, 1, 1)
-        plane = torch.log10(weight).expand_as(base)
+        plane = self.plane(weight).expand_as(base)
         return Shown(torch.stack([_centred(base), plane], dim=2), base, _ones(base))
+
+    def plane(self, weight: Tensor) -> Tensor:
+        """What is shown of the weight."""
+        return torch.log10(weight)
+
+
+class WithLevel(WithWeight):
+    """The start without its mean, and the weight itself as a plane: for ``FFDNetLike``, whose last plane is a
+    level.
+
+    In denoising the weight goes with the noise, so it may stand for its level.
+
+    >>> import mindl as md
+    >>> model = md.models.whittaker_tikhonov(torch.tensor([[[[0.0, 1.0]]]]), weight=10.0)
+    >>> WithLevel()(model).values.flatten().tolist()
+    [-0.5, 0.5, 10.0, 10.0]
+    """
+
+    def plane(self, weight: Tensor) -> Tensor:
+        """The weight."""
+        return weight
 
 
 class Filled(Reading):
@@ -164,7 +185,9 @@ class Filled(Reading):
         return Shown(torch.stack([_centred(base), mask.to(base.dtype)], dim=2), base, _ones(base))
 
 
-READINGS: dict[str, type[Reading]] = {kind.__name__: kind for kind in (Start, InUnitsOfWeight, WithWeight, Filled)}
+READINGS: dict[str, type[Reading]] = {
+    kind.__name__: kind for kind in (Start, InUnitsOfWeight, WithWeight, WithLevel, Filled)
+}
 """The readings by name, as stored models spell it."""
 
 

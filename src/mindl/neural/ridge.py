@@ -66,6 +66,7 @@ class RidgeRegulariser(nn.Module):
                 f"RidgeRegulariser(modulus={modulus}) must be from 0.1 to 1: below 0 the energy may have "
                 "many minimisers, and near 0 no distance is proved."
             )
+        self.filters, self.size, self.intervals, self.seed = filters, size, intervals, seed
         self.reach, self.modulus = reach, modulus
         generator = torch.Generator().manual_seed(seed)
         kernel = 0.1 * torch.randn(filters, 2, size, size, generator=generator)

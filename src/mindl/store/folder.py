@@ -8,30 +8,27 @@ probe.npz            an input and the output that belongs to it
 
 from __future__ import annotations
 
-import copy
 import hashlib
-import io
 import json
 import os
 import warnings
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
 import torch
 from safetensors.torch import load as unpack
 from safetensors.torch import save as pack
-from torch import Tensor
+from torch import nn
 
 from mindl.core.errors import InputError, OutputError, ProbeWarning, StoreError, look_up
 from mindl.core.files import write_together
-from mindl.core.randomness import generator_for
 from mindl.core.records import Row, plain, read_json
-from mindl.nets import NETWORKS
-from mindl.neural import NEURAL_SOLVERS, READINGS, NeuralSolver, Range, ReadingSolver
-from mindl.neural.neural_solver import in_use
+from mindl.neural import NeuralSolver, Range, RidgeRegulariser
+from mindl.store import probe
+from mindl.store.card import default_card, with_header, without_header
+from mindl.store.parts import built, described
 
-FORMAT = 1
+FORMAT = 2
 WEIGHTS, CONFIG, CARD, PROBE = "model.safetensors", "config.json", "README.md", "probe.npz"
 RECORD = "record.jsonl"
 
@@ -43,7 +40,7 @@ TOLERANCE = 1e-4
 
 
 def save(
-    net: NeuralSolver,
+    net: NeuralSolver | RidgeRegulariser,
     folder: str | os.PathLike[str],
     *,
     card: str | None = None,
@@ -57,15 +54,17 @@ def save(
     replaced is refused by ``load``, never used.
 
     Args:
-        net: a neural solver of this package's kinds (``NEURAL_SOLVERS``, ``READINGS``, ``NETWORKS``).
+        net: a neural solver, or a regulariser, made of parts that this package knows
+            (``mindl.store.STORABLE``).
         folder: made if need be; its parent must exist.
-        card: text of ``README.md``; by default a few lines are written.
+        card: text of ``README.md``; by default a few lines are written. What model hubs read, a header of library
+            and task, is put before it.
         record: rows to keep in ``record.jsonl``.
         overwrite: whether a model that is there may be replaced.
 
     Raises:
-        InputError: a network, reading or solver of another kind: only names and numbers are stored, no code;
-            weights that are not float32, or not finite.
+        InputError: a part of another kind: only names and numbers are stored, no code; weights that are NaN or
+            infinite.
         OutputError: there is a file already that would be replaced, or the system cannot write.
 
     >>> import tempfile, mindl as md
@@ -75,10 +74,10 @@ def save(
     >>> all(torch.equal(a, b) for a, b in zip(net.parameters(), again.parameters()))
     True
     """
-    if not isinstance(net, ReadingSolver):
+    if not isinstance(net, NeuralSolver | RidgeRegulariser):
         raise InputError(
-            f"save(net, folder) stores a network that reads a model, such as WitnessHead(...), got {net!r}; the "
-            "weights of any network: safetensors.torch.save_file(net.state_dict(), path)."
+            f"save(net, folder) stores a neural solver such as Direct(network, Start()), got a "
+            f"{type(net).__name__}; weights of any network: safetensors.torch.save_file(net.state_dict(), path)."
         )
     target = Path(folder)
     there = [name for name in (CONFIG, WEIGHTS, CARD, PROBE, RECORD) if (target / name).exists()]
@@ -87,21 +86,26 @@ def save(
             f"There is a model in {target} already" if CONFIG in there else f"{target} holds a {there[0]} already"
         )
         raise OutputError(f"{what}: overwrite=True replaces it, or name a new folder.")
-    described = _described(net)
+    description = described(net)
     for name, tensor in net.state_dict().items():
-        if tensor.dtype != torch.float32 or not bool(torch.isfinite(tensor).all()):
-            raise InputError(f"save stores finite float32 weights; {name} is {tensor.dtype}, or NaN or infinite.")
+        if not bool(torch.isfinite(tensor).all()):
+            raise InputError(f"save stores finite weights; {name} holds NaN or infinity.")
+    question = probe.question_for(net)
     files = {
-        WEIGHTS: pack({k: v.detach().cpu().contiguous() for k, v in net.state_dict().items()}),
-        PROBE: _probe(net),
-        CARD: (card or default_card(net)).encode(),
+        WEIGHTS: pack({k: v.detach().cpu().contiguous().clone() for k, v in net.state_dict().items()}),
+        PROBE: probe.make(net, question),
+        CARD: with_header(card or default_card(net)).encode(),
     }
     if record is not None:
         files[RECORD] = "".join(f"{json.dumps(plain(row))}\n" for row in record).encode()
+    solver = net if isinstance(net, NeuralSolver) else None
     config = {
         "format": FORMAT,
-        "name": net.title,
-        **described,
+        "name": type(net).__name__ if solver is None else solver.title,
+        "net": description,
+        "channels": None if solver is None else solver.channels,
+        "trained": None if solver is None or solver.trained is None else solver.trained.config,
+        "probe": question.name,
         "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     }
     config["checksum"] = _checksum(config)
@@ -115,7 +119,7 @@ def save(
     return target
 
 
-def load(name: str | os.PathLike[str]) -> ReadingSolver:
+def load(name: str | os.PathLike[str]) -> NeuralSolver:
     """A stored network: a name that ships with mindl (``mindl weights list``), or a model folder.
 
     Raises:
@@ -128,38 +132,75 @@ def load(name: str | os.PathLike[str]) -> ReadingSolver:
     >>> load("unet-rof")
     unet-rof (UNet, 60,146 parameters)
     """
-    folder = find(name)
+    net = _loaded(find(name))
+    if not isinstance(net, NeuralSolver):
+        raise StoreError(f"{name} holds a {type(net).__name__}: mindl.store.load_regulariser makes it again.")
+    return net
+
+
+def load_regulariser(folder: str | os.PathLike[str]) -> RidgeRegulariser:
+    """A stored regulariser; called with data, it makes a model.
+
+    Raises:
+        StoreError: as for ``load``, or the folder holds a network.
+
+    Warns:
+        ProbeWarning: as for ``load``.
+
+    >>> import tempfile, mindl as md
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     found = load_regulariser(save(md.neural.RidgeRegulariser(4, 3), place + "/ridge"))
+    >>> found(torch.zeros(1, 1, 8, 8)).title
+    'ridge_energy'
+    """
+    net = _loaded(find(folder))
+    if not isinstance(net, RidgeRegulariser):
+        raise StoreError(f"{folder} holds a network, no regulariser: mindl.load makes it again.")
+    return net
+
+
+def _loaded(folder: Path) -> nn.Module:
+    """The stored module, in use rather than in training, once all is as it was written."""
     config = read_config(folder)
     contents = {file: _checked(folder, file, config) for file in (WEIGHTS, PROBE)}
     net = _built(config, folder)
-    tensors = unpack(contents[WEIGHTS])
-    wrong = [k for k, v in net.state_dict().items() if k not in tensors or tensors[k].shape != v.shape]
-    wrong += [k for k in tensors if k not in net.state_dict()]
+    tensors, own = unpack(contents[WEIGHTS]), net.state_dict()
+    wrong = [k for k, v in own.items() if k not in tensors or tensors[k].shape != v.shape]
+    wrong += [k for k in tensors if k not in own]
     if wrong:
         raise StoreError(f"The weights in {folder} do not fit their own configuration: {', '.join(wrong[:5])}.")
-    net.load_state_dict(tensors)
+    types = {v.dtype for v in tensors.values() if v.is_floating_point()}
+    net.to(types.pop() if len(types) == 1 else torch.float32).load_state_dict(tensors)
     net.eval()
-    difference = _probe_difference(net, contents[PROBE])
-    if not difference <= TOLERANCE:
+    found = probe.difference(net, config["probe"], contents[PROBE])
+    if not found <= TOLERANCE:
         warnings.warn(
             ProbeWarning(
-                f"{net.title} answers its stored probe with a relative difference of {difference:.1e} (above "
+                f"{config['name']} answers its stored probe with a relative difference of {found:.1e} (above "
                 f"{TOLERANCE:.0e}): this version of torch or this machine computes otherwise."
             ),
-            stacklevel=2,
+            stacklevel=3,
         )
     return net
 
 
-def storable(net: NeuralSolver) -> bool:
-    """Whether ``save`` knows the network by name and can store its weights."""
-    if not isinstance(net, ReadingSolver):
-        return False
+def storable(net: nn.Module) -> bool:
+    """Whether ``save`` knows all parts of the network, and a model to ask it."""
     try:
-        _described(net)
+        described(net)
+        probe.question_for(net)
     except InputError:
         return False
-    return all(tensor.dtype == torch.float32 for tensor in net.state_dict().values())
+    return True
+
+
+def weights_of(folder: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a model folder by name, checked but not built into a network.
+
+    Raises:
+        StoreError: a file is missing or altered.
+    """
+    return unpack(_checked(folder, WEIGHTS, read_config(folder)))
 
 
 def find(name: str | os.PathLike[str]) -> Path:
@@ -208,7 +249,20 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise StoreError(
             f"{folder / CONFIG} was altered since it was stored (its checksum differs): it is not used."
         )
-    return config
+    return _of_today(config)
+
+
+def _of_today(config: dict[str, Any]) -> dict[str, Any]:
+    """A configuration of format 1, which knew only networks that read, as one of today."""
+    if config["format"] == FORMAT:
+        return config
+    try:
+        net = {"kind": config["solver"], "network": config["network"], "channels": config["channels"]}
+        net |= {"reading": {"kind": config["reading"]}, "title": config["name"]}
+    except KeyError:
+        return config  # what is missing is said where it is needed
+    kept = {k: v for k, v in config.items() if k not in ("solver", "reading", "network")}
+    return {**kept, "net": net, "probe": probe.INSIDE}
 
 
 def check(folder: Path) -> float:
@@ -222,20 +276,8 @@ def check(folder: Path) -> float:
         _checked(folder, file, config)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ProbeWarning)
-        net = load(folder)
-    return _probe_difference(net, (folder / PROBE).read_bytes())
-
-
-def default_card(net: NeuralSolver) -> str:
-    """A few lines on what a network is."""
-    trained = "not recorded" if net.trained is None else net.trained.about
-    count = sum(parameter.numel() for parameter in net.parameters())
-    return (
-        f"# {net.title}\n\n{type(net).__name__} with {net.about}, {count:,} parameters, "
-        f"{net.channels or 'any number of'} channel{'' if net.channels == 1 else 's'}.\n\n"
-        f"Trained for: {trained}.\n\n"
-        'Use: `net = mindl.load("FOLDER")`, then `mindl.answer(model, net)`, with `finish=` a solver to go on.\n'
-    )
+        net = _loaded(folder)
+    return probe.difference(net, config["probe"], (folder / PROBE).read_bytes())
 
 
 def _checksum(config: dict[str, Any]) -> str:
@@ -245,46 +287,22 @@ def _checksum(config: dict[str, Any]) -> str:
 
 
 def read_card(folder: Path) -> str:
-    """The card of a model folder.
+    """The card of a model folder, without its header for model hubs.
 
     Raises:
         StoreError: it is missing or altered.
     """
-    return _checked(folder, CARD, read_config(folder)).decode()
+    return without_header(_checked(folder, CARD, read_config(folder)).decode())
 
 
-def _described(net: ReadingSolver) -> dict[str, Any]:
-    """Names and arguments that build the network."""
-    network = net.network
-    kinds = (
-        (type(net), NEURAL_SOLVERS, "neural solver"),
-        (type(net.reading), READINGS, "reading"),
-        (type(network), NETWORKS, "network"),
-    )
-    for kind, table, what in kinds:
-        if kind not in table.values():
-            raise InputError(
-                f"save stores names and numbers, no code, and does not know the {what} {kind.__name__}; it knows "
-                f"{', '.join(table)}. Store your own by safetensors.torch.save_file(net.state_dict(), path)."
-            )
-    return {
-        "solver": type(net).__name__,
-        "reading": type(net.reading).__name__,
-        "channels": net.channels,
-        "network": {"kind": type(network).__name__, **cast(Any, network).config},
-        "trained": None if net.trained is None else net.trained.config,
-    }
-
-
-def _built(config: dict[str, Any], folder: Path) -> ReadingSolver:
+def _built(config: dict[str, Any], folder: Path) -> nn.Module:
     """The network that a configuration describes, with fresh weights."""
     try:
-        arguments = dict(config["network"])
-        network = look_up(NETWORKS, arguments.pop("kind"), "network")(**arguments)
-        reading = look_up(READINGS, config["reading"], "reading")()
-        kind = look_up(NEURAL_SOLVERS, config["solver"], "neural solver")
-        net = kind(network, reading, channels=config["channels"], title=config["name"])
-        net.trained = None if config["trained"] is None else Range.of(config["trained"])
+        net = built(config["net"])
+        if not isinstance(net, NeuralSolver | RidgeRegulariser):
+            raise TypeError(f"{net!r} is neither a neural solver nor a regulariser")
+        if isinstance(net, NeuralSolver):
+            net.trained = None if config["trained"] is None else Range.of(config["trained"])
     except (KeyError, TypeError, ValueError, AttributeError, LookupError, RuntimeError) as error:
         raise StoreError(f"{folder / CONFIG} does not describe a network that mindl knows: {error}.") from error
     return net
@@ -302,26 +320,3 @@ def _checked(folder: Path, name: str, config: dict[str, Any]) -> bytes:
         consequence = "" if name == CARD else ": it is not used"
         raise StoreError(f"{folder / name} was altered since it was stored (its SHA-256 differs){consequence}.")
     return content
-
-
-def _probe(net: ReadingSolver) -> bytes:
-    """A random input of odd size, and the network's output."""
-    values = torch.randn(2, net.channels * net.reading.features, 13, 17, generator=generator_for(0))
-    buffer = io.BytesIO()
-    output = _output(copy.deepcopy(net).cpu(), values)
-    if not bool(torch.isfinite(output).all()):
-        raise InputError(f"{net.title} answers NaN or infinity: its weights are broken, and are not stored.")
-    np.savez(buffer, input=values.numpy(), output=output.numpy())
-    return buffer.getvalue()
-
-
-def _output(net: ReadingSolver, values: Tensor) -> Tensor:
-    with in_use(net):
-        output: Tensor = net.network(values)
-    return output.contiguous()
-
-
-def _probe_difference(net: ReadingSolver, content: bytes) -> float:
-    with np.load(io.BytesIO(content), allow_pickle=False) as probe:
-        values, wanted = torch.from_numpy(probe["input"]), torch.from_numpy(probe["output"])
-    return float((_output(net, values) - wanted).abs().max() / wanted.abs().max().clamp(min=1e-30))
