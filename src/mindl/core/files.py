@@ -36,6 +36,7 @@ def write_whole(path: str | os.PathLike[str], content: bytes, *, overwrite: bool
             os.fsync(file.fileno())
         Path(temporary).chmod(_usual_mode(target))
         os.replace(temporary, target)  # noqa: PTH105 - atomic on POSIX and Windows
+        _sync_names(target.parent)
     except OSError as error:
         raise OutputError(f"Cannot write {path}: {error.strerror or error}. Nothing was left behind.") from error
     finally:
@@ -65,11 +66,22 @@ def write_together(folder: Path, contents: Mapping[str, bytes], *, last: str) ->
         (folder / last).unlink(missing_ok=True)
         for name in sorted(contents, key=lambda name: name == last):
             os.replace(staged.pop(name), folder / name)  # noqa: PTH105 - atomic on POSIX and Windows
+        _sync_names(folder)
     except OSError as error:
         raise OutputError(f"Cannot write into {folder}: {error.strerror or error}.") from error
     finally:
         for path in staged.values():
             Path(path).unlink(missing_ok=True)
+
+
+def _sync_names(folder: Path) -> None:
+    """Let the names in a folder reach the disk: a power cut may undo a renaming otherwise."""
+    if fcntl is not None:  # elsewhere folders cannot be opened
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def only_one(path: Path, what: str) -> IO[bytes]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from mindl.core.arrays import Image, PerImage
 from mindl.core.errors import InputError
@@ -20,14 +19,16 @@ from mindl.neural import NeuralSolver
 class Noise2Self(Loss):
     r"""How well pixels are predicted from their surroundings, which alone the network is shown.
 
-    A grid J of every ``spacing``-th pixel, at a place drawn anew each time, is replaced by the mean of the eight
-    pixels around each; with :math:`f_J` for the image that results and u for the network's answer to it,
+    A grid J of every ``spacing``-th pixel, at a place drawn anew each time, is replaced: each pixel by one of the
+    eight around it, drawn at random. With :math:`f_J` for the image that results and u for the network's answer,
 
     .. math:: \sum_{i \in J} (u_i(f_J) - f_i)^2 \;/\; \sum_{i \in J} ((f_J)_i - f_i)^2 .
 
     u_i does not depend on f_i, so that noise of mean 0, independent from pixel to pixel, cannot be learned: the
     expected loss is that against the clean image, plus the noise. Not even its level must be known. What is lost
-    is what the pixel itself tells; it is used again when the network is applied to the image as it is.
+    is what the pixel itself tells. The network is applied to images as they are, where no pixel is replaced: a
+    neighbour is as noisy as the pixel was, so that it cannot tell which are (after the mean of the neighbours
+    in their place, it trusts pixels that it should not).
 
     Args:
         spacing: of the grid, at least 2. Neighbours in J should be further apart than the network sees structure;
@@ -36,7 +37,7 @@ class Noise2Self(Loss):
     Raises:
         InputError: a spacing below 2, or not a whole number.
 
-    Source: Batson and Royer, ICML 2019.
+    Source: Batson and Royer, ICML 2019; Krull, Buchholz and Jug, CVPR 2019 for neighbours in the place of pixels.
     """
 
     spacing: int = 4
@@ -49,7 +50,7 @@ class Noise2Self(Loss):
         """That of the network's answers to images with replaced pixels."""
         data: Tensor = problems["data"]
         judged = self._grid(data, generator)
-        hidden = torch.where(judged, _surroundings(data), data)
+        hidden = torch.where(judged, _neighbours(data, generator), data)
         answer = net(task.model({**problems, "data": hidden})).image
         of_start = total((hidden - data).square())  # 0 outside the grid
         return total(torch.where(judged, answer - data, 0).square()) / in_units_of(of_start)
@@ -104,10 +105,22 @@ class SURE(Loss):
         return squares(answer - data) / noise.flatten().square() - 1 + 2 * divergence
 
 
-def _surroundings(image: Image) -> Image:
-    """The mean of the eight pixels around each; those beyond the border are its reflection."""
-    kernel = torch.full((3, 3), 1 / 8, dtype=image.dtype, device=image.device)
-    kernel[1, 1] = 0
-    padded = functional.pad(image, (1, 1, 1, 1), mode="replicate")
-    channels = image.shape[1]
-    return functional.conv2d(padded, kernel.expand(channels, 1, 3, 3), groups=channels)
+AROUND = torch.tensor([(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)])
+"""The eight neighbours of a pixel."""
+
+
+def _neighbours(image: Image, generator: torch.Generator) -> Image:
+    """For each pixel one of its neighbours, all channels of the same one; at the border one that lies inside."""
+    batch, _, height, width = image.shape
+    turn = AROUND[torch.randint(8, (batch, height, width), generator=generator)]
+    rows = _inside(torch.arange(height)[:, None], turn[..., 0], height)
+    columns = _inside(torch.arange(width), turn[..., 1], width)
+    place = (rows * width + columns).flatten(1)[:, None].to(image.device)
+    return image.flatten(2).gather(2, place.expand(-1, image.shape[1], -1)).view_as(image)
+
+
+def _inside(place: Tensor, turn: Tensor, size: int) -> Tensor:
+    """A step from a place, the other way where it would lead out."""
+    there = place + turn
+    there = torch.where((there < 0) | (there >= size), place - turn, there)
+    return there.clamp(0, size - 1)  # an axis of one pixel

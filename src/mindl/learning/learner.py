@@ -79,11 +79,11 @@ class Learner:
     def _shared(self, loss: Tensor) -> float:
         """The loss and, in place, the gradients: means over all processes."""
         if share()[1] > 1:
-            gradients = [torch.zeros_like(w) if w.grad is None else w.grad for w in self._weights]
+            gradients = [weight.grad for weight in self._weights if weight.grad is not None]
             means = mean_of_all(torch.cat([loss.detach().reshape(1), *(g.flatten() for g in gradients)]))
             parts = torch.split(means[1:], [g.numel() for g in gradients])
-            for weight, part in zip(self._weights, parts, strict=True):
-                weight.grad = part.view_as(weight).clone() if weight.requires_grad else None
+            for gradient, part in zip(gradients, parts, strict=True):
+                gradient.copy_(part.view_as(gradient))
             loss = means[0]
         return float(loss.detach())
 

@@ -97,7 +97,7 @@ class RunFolder:
         except OSError as error:
             raise OutputError(f"Cannot make the folder {self.folder}: {error.strerror or error}.") from error
         self._lock = only_one(self.folder / "checkpoint" / "lock", f"training in {self.folder}")
-        for place in (self.folder, self.folder / "checkpoint"):
+        for place in (self.folder, self.folder / "checkpoint", self.folder / "model"):
             for rest in place.glob(".*.part"):  # of a process that was killed while it wrote
                 rest.unlink(missing_ok=True)
         try:

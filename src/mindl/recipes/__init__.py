@@ -1,11 +1,12 @@
 """Whole training runs, one file each, named as the weights they make."""
 
+from mindl.recipes.approaches import APPROACH_RECIPES, APPROACHES, Approach
 from mindl.recipes.recipe import Recipe
 from mindl.recipes.run import train
 from mindl.recipes.unet_harmonic import UNET_HARMONIC
 from mindl.recipes.unet_rof import UNET_ROF
 
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (UNET_HARMONIC, UNET_ROF)}
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (UNET_HARMONIC, UNET_ROF, *APPROACH_RECIPES)}
 """The recipes by name."""
 
-__all__ = ["RECIPES", "UNET_HARMONIC", "UNET_ROF", "Recipe", "train"]
+__all__ = ["APPROACHES", "RECIPES", "UNET_HARMONIC", "UNET_ROF", "Approach", "Recipe", "train"]

@@ -22,6 +22,7 @@ class Recipe:
         training: the settings.
         limits: what it is not for, for the card.
         leaves: dead leaves pictures that are trained on besides the user's images.
+        solved: how many problems are solved first, where solutions are learned from; 0 where none are.
     """
 
     name: str
@@ -32,3 +33,4 @@ class Recipe:
     training: Training
     limits: str
     leaves: int = 64
+    solved: int = 0

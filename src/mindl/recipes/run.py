@@ -9,7 +9,7 @@ from pathlib import Path
 from mindl.core.errors import ImageFileError
 from mindl.data import DeadLeaves, Photographs, Place, Source, Together
 from mindl.images.photographs import COFFEE
-from mindl.learning import Run, TrainingWatch, Validation, fit, read_record
+from mindl.learning import Run, TrainingWatch, Validation, fit, read_record, solved
 from mindl.recipes.card import model_card
 from mindl.recipes.recipe import Recipe
 from mindl.store import save
@@ -58,6 +58,10 @@ def train(
     net = recipe.make()
     source, unseen, crop = _sources(recipe, net.channels or 1, images)
     validation = Validation(recipe.examined, unseen, count=len(unseen), crop=crop)
+    if recipe.solved:
+        source = solved(
+            recipe.task, source, count=recipe.solved, crop=settings.crop, seed=seed, folder=Path(folder) / "solved"
+        )
     run = fit(net, recipe.task, source, settings, validation=validation, folder=folder, resume=resume, watch=watch)
     if run.finished:
         examined = [row for row in read_record(folder) if "excess" in row]
