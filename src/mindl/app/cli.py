@@ -282,6 +282,44 @@ def bench_nets(
     verb.compare(steps, output, quiet=quiet, as_json=as_json)
 
 
+@bench.command("loading")
+def bench_loading(
+    images: Annotated[Path | None, typer.Option(help="A folder of images; by default pictures are made.")] = None,
+    batches: Annotated[int, typer.Option(min=4, help="That each figure is measured over.")] = 40,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Also write the table, in Markdown.")
+    ] = None,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+) -> None:
+    """How fast batches are made from files, and how fast a network takes them."""
+    from mindl.app import loading as verb
+
+    verb.measure(images, batches, output, quiet=quiet, as_json=as_json)
+
+
+@bench.command("training")
+def bench_training(
+    images: Annotated[
+        Path | None,
+        typer.Option(help="Clean photographs to examine on; by default the one that ships with mindl."),
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Of training, instead of the recipes'.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Also write the table, in Markdown.")
+    ] = None,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+) -> None:
+    """All training approaches at equal budget: what they remove of the noise, and how near their model they come.
+
+    One thread; dead leaves to learn from.
+    """
+    from mindl.app import training as verb
+
+    verb.compare(images, steps, output, quiet=quiet, as_json=as_json)
+
+
 @app.command()
 def nets(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...")] = None,
@@ -321,6 +359,58 @@ def weights_check(nets: Annotated[list[str] | None, typer.Argument(metavar="[NET
     from mindl.app import weights as verb
 
     raise typer.Exit(verb.check(nets or []))
+
+
+@weights.command("compare")
+def weights_compare(
+    first: Stored,
+    second: Annotated[str, typer.Argument(metavar="NET", help="The other one.")],
+    as_json: options.Json = False,
+) -> None:
+    """Put two stored networks beside each other: settings, weights, answers."""
+    from mindl.app import compare_weights as verb
+
+    verb.show(first, second, as_json=as_json)
+
+
+@weights.command("export")
+def weights_export(
+    net: Stored,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="Ends in .onnx or .pt2.")],
+    model: Annotated[
+        str | None, typer.Option(help="The model to answer; by default the one that it was trained for.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
+) -> None:
+    """Write a stored network, from a model's data to the answer, to a file that runs without mindl."""
+    from mindl.app import weights as verb
+
+    verb.export(net, output, model, overwrite=overwrite)
+
+
+data = typer.Typer(no_args_is_help=True, help="Images to learn from.")
+app.add_typer(data, name="data")
+
+
+@data.command("check")
+def data_check(
+    images: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A folder of images, a .tar file, or a .txt file of paths.")
+    ],
+    crop: Annotated[int | None, typer.Option(min=1, help="The side that images need at least.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="REPORT.json", help="Write what was found; next time, go on from it."
+        ),
+    ] = None,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+) -> None:
+    """See what is in a set of images: broken ones, sizes, and those that are there twice or nearly so."""
+    from mindl.app import data as verb
+
+    raise typer.Exit(verb.check(images, crop=crop, output=output, quiet=quiet, as_json=as_json))
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""The verbs ``weights list``, ``show`` and ``check``: networks that are stored."""
+"""The verbs ``weights list``, ``show``, ``check`` and ``export``: networks that are stored."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from rich.console import Console
 from rich.table import Table
 
 from mindl.app.report import complain
-from mindl.core.errors import MindlError
+from mindl.core.errors import InputError, MindlError, look_up
+from mindl.models import DENOISING, INPAINTING
 from mindl.neural import Range
+from mindl.store import export as export_network
+from mindl.store import load
 from mindl.store.folder import TOLERANCE, WEIGHTS, find, read_card, read_config, shipped
 from mindl.store.folder import check as check_folder
 
@@ -58,6 +61,18 @@ def check(names: list[str]) -> int:
         else:
             sys.stdout.write(f"{name}: complete and unaltered; its probe differs by {difference:.1e}\n")
     return status
+
+
+def export(name: str, output: Path, model: str | None, *, overwrite: bool) -> None:
+    """Write a network to a file that runs without mindl; the model is what it was trained for, unless named."""
+    net = load(name)
+    title = model or (net.trained and net.trained.model)
+    if not title:
+        raise InputError(f"It is not recorded what {net.title} was trained for: name a model, --model rof.")
+    exported = export_network(
+        net, output, look_up({**DENOISING, **INPAINTING}, title, "model"), overwrite=overwrite
+    )
+    sys.stdout.write(f"{exported}\n")
 
 
 def _row(folder: Path) -> dict[str, Any]:

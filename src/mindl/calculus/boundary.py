@@ -9,9 +9,12 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
+
+from mindl.core.arrays import exporting
 
 
 @dataclass(frozen=True)
@@ -61,12 +64,12 @@ class Reflecting(Boundary):
 
     def index(self, positions: Tensor, n: int) -> Tensor:
         """Mirrored at the border between pixels, as often as needed."""
-        around = positions % (2 * n)
+        around = positions % torch.full_like(positions, 2 * n)  # a tensor: n may be a symbol in ONNX
         return torch.where(around < n, around, 2 * n - 1 - around)
 
     def largest_eigenvalue(self, n: int) -> float:
         """4 sin^2(pi (n - 1) / 2 n): DCT-II modes."""
-        return 4 * math.sin(math.pi * (n - 1) / (2 * n)) ** 2
+        return 4 * _sine(math.pi * (n - 1) / (2 * n)) ** 2
 
     def periodised(self, image: Tensor, dim: int) -> Tensor:
         """The image and its mirror image: period 2 n."""
@@ -78,11 +81,11 @@ class Periodic(Boundary):
 
     def index(self, positions: Tensor, n: int) -> Tensor:
         """Modulo n."""
-        return positions % n
+        return positions % torch.full_like(positions, n)
 
     def largest_eigenvalue(self, n: int) -> float:
         """4 sin^2(pi k / n) with k = n / 2 rounded down: Fourier modes."""
-        return 4 * math.sin(math.pi * (n // 2) / n) ** 2
+        return 4 * _sine(math.pi * (n // 2) / n) ** 2
 
     def periodised(self, image: Tensor, dim: int) -> Tensor:
         """The image itself."""
@@ -98,7 +101,7 @@ class Vanishing(Boundary):
 
     def largest_eigenvalue(self, n: int) -> float:
         """4 sin^2(pi n / 2 (n + 1)): DST-I modes."""
-        return 4 * math.sin(math.pi * n / (2 * (n + 1))) ** 2
+        return 4 * _sine(math.pi * n / (2 * (n + 1))) ** 2
 
     def periodised(self, image: Tensor, dim: int) -> Tensor:
         """The image, 0, its negative mirror image, 0: period 2 (n + 1)."""
@@ -143,6 +146,13 @@ def solve_screened(image: Tensor, boundary: Boundary, zeroth: float, second: flo
         spectrum /= divisor
         solved.append(torch.fft.irfft2(spectrum, s=(rows, columns))[..., :height, :width].contiguous())
     return torch.stack(solved)
+
+
+def _sine(angle: float) -> float:
+    """Of an angle; in a program for all sizes, where it is a symbol, as a tensor that stands for the number."""
+    if exporting():
+        return cast(float, torch.scalar_tensor(angle, dtype=torch.float64).sin())
+    return math.sin(angle)
 
 
 def _second_difference(n: int, frequencies: int, like: Tensor) -> Tensor:

@@ -100,7 +100,7 @@ class Polyharmonic(Diagonalised):
 
     def norm_squared(self, height: int, width: int) -> float:
         """The exact largest eigenvalue, rounded up."""
-        return float(self.gradient.norm_squared(height, width) ** self.order) * (1 + 1e-12)
+        return self.gradient.norm_squared(height, width) ** self.order * (1 + 1e-12)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from mindl.calculus.coupling import Coupling
 from mindl.calculus.safe import safe_sqrt
-from mindl.core.arrays import Weight, per_image
+from mindl.core.arrays import Weight, exporting, per_image
 from mindl.core.errors import InputError
 
 NEWTON_STEPS = 8
@@ -388,7 +388,7 @@ def check_contrast(contrast: Weight, call: str) -> None:
     """See that a contrast is positive and finite: a number, or one per image."""
     if isinstance(contrast, Tensor):
         legal = contrast.ndim == 4 and contrast.shape[1:] == (1, 1, 1)
-        legal = legal and bool((torch.isfinite(contrast) & (contrast > 0)).all())
+        legal = legal and (exporting() or bool((torch.isfinite(contrast) & (contrast > 0)).all()))
     else:
         legal = isinstance(contrast, float | int) and 0 < contrast < math.inf
     if not legal:

@@ -27,6 +27,14 @@ GREY_LEVELS = 255.0
 """Certificates state distances in grey levels: one level is 1/255 of the range [0, 1]."""
 
 
+def exporting() -> bool:
+    """Whether torch makes a program of the computation, for images of any size: values are unknown, sizes symbols.
+
+    Checks of values step aside then, as do paths that depend on the size.
+    """
+    return torch.compiler.is_exporting()
+
+
 def check_image(value: object, call: str) -> Tensor:
     """``value`` itself, once it is known to be an image that mindl can work on.
 
@@ -46,7 +54,7 @@ def check_image(value: object, call: str) -> Tensor:
         raise InputError(f"{call} needs at least one pixel, got the shape {tuple(value.shape)}.")
     if value.dtype not in (torch.float32, torch.float64):
         raise InputError(f"{call} needs float32 or float64 values in [0, 1], got {value.dtype}.")
-    if not bool(finite(value).all()):
+    if not exporting() and not bool(finite(value).all()):
         broken = int((~torch.isfinite(value)).sum())
         raise InputError(f"{call} needs finite pixels, got {broken} that are NaN or infinite.")
     return value
@@ -76,7 +84,7 @@ def check_weight(value: Weight, image: Tensor, call: str) -> Weight:
             )
         if value.device != image.device:
             raise InputError(f"{call} needs its weight on the image's device {image.device}, got {value.device}.")
-        valid = bool((torch.isfinite(value) & (value > 0)).all())
+        valid = exporting() or bool((torch.isfinite(value) & (value > 0)).all())
     else:
         valid = isinstance(value, float | int) and 0 < value < float("inf")
     if not valid:
@@ -91,6 +99,19 @@ def highest(values: float | Tensor) -> float:
     (0.1, 2.0)
     """
     return float(values.detach().max()) if isinstance(values, Tensor) else float(values)
+
+
+@overload
+def at_least(value: Tensor, low: float) -> Tensor: ...
+@overload
+def at_least(value: float, low: float) -> float: ...
+def at_least(value: float | Tensor, low: float) -> float | Tensor:
+    """The larger number; ``value`` may be a tensor that stands for a number (see ``exporting``).
+
+    >>> at_least(0.0, 1e-9)
+    1e-09
+    """
+    return value.clamp(min=low) if isinstance(value, Tensor) else max(value, low)
 
 
 @overload

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from mindl.core.arrays import PerImage
+from mindl.core.arrays import PerImage, exporting
 
 BLOCK = 1 << 15
 """Terms folded to one at a time."""
@@ -29,6 +29,8 @@ def total(values: Tensor) -> PerImage:
     tensor([15., 15.], dtype=torch.float64)
     """
     flat = values.reshape(values.shape[0], -1)
+    if exporting():
+        return flat.double().sum(dim=1)
     return _fold(torch.cat([_fold(part(flat).double()) for part in _parts(flat.shape[1])], dim=1))
 
 
@@ -39,6 +41,8 @@ def inner(left: Tensor, right: Tensor) -> PerImage:
     tensor([12.], dtype=torch.float64)
     """
     a, b = left.reshape(left.shape[0], -1), right.reshape(right.shape[0], -1)
+    if exporting():
+        return (a.double() * b).sum(dim=1)
     return _fold(torch.cat([_fold(part(a).double() * part(b)) for part in _parts(a.shape[1])], dim=1))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Sequence
 
 from torch import Tensor
 
@@ -12,10 +11,10 @@ from mindl.core.arrays import Image
 from mindl.core.errors import InputError, MindlWarning
 from mindl.data.cache import Cache, Memory
 from mindl.data.pictures import checked_channels
-from mindl.data.places import Place, find
+from mindl.data.places import Given, find
 from mindl.data.source import Source
 from mindl.images import grey
-from mindl.images.io import PathLike, decode
+from mindl.images.io import decode
 
 
 class Photographs(Source):
@@ -38,13 +37,12 @@ class Photographs(Source):
     torch.Size([1, 400, 600])
     """
 
-    def __init__(
-        self, files: PathLike | Sequence[PathLike | Place], *, channels: int = 1, cache: Cache | None = None
-    ) -> None:
+    def __init__(self, files: Given, *, channels: int = 1, cache: Cache | None = None) -> None:
         if cache is not None and not isinstance(cache, Cache):
             raise InputError(f"Photographs(cache={cache!r}) must be Memory() or Mapped(folder).")
         self.channels = checked_channels(channels)
-        self.places, troubles = _found(files)
+        found = find(files)
+        self.places, troubles = found.places, found.troubles
         if troubles:
             name, why = next(iter(troubles.items()))
             more = f", and {len(troubles) - 1} more" if len(troubles) > 1 else ""
@@ -89,15 +87,6 @@ class Photographs(Source):
                 content = place.name.encode()
             self._digests[index] = hashlib.sha256(content).hexdigest()
         return self._digests[index]
-
-
-def _found(files: PathLike | Sequence[PathLike | Place]) -> tuple[list[Place], dict[str, str]]:
-    if isinstance(files, Sequence) and not isinstance(files, str):
-        places = [file for file in files if isinstance(file, Place)]
-        if places and len(places) == len(files):
-            return places, {}
-    found = find(files)
-    return found.places, found.troubles
 
 
 def _of_channels(image: Image, channels: int) -> Image:

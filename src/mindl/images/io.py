@@ -157,10 +157,35 @@ def read(path: PathLike) -> Image:
         ImageFileError: missing, damaged, or refused (see the table of ``mindl.images.io``); also where the
             file has real transparency, which a tensor of pixels would lose: ``load`` keeps it.
     """
-    picture = load(path)
+    return decode(content_of(path), path)
+
+
+def decode(content: bytes, name: PathLike) -> Image:
+    """The pixels of an image file whose bytes are there already, as ``read`` gives them.
+
+    Args:
+        content: the bytes of the whole file.
+        name: what messages call it.
+
+    Raises:
+        ImageFileError: as for ``read``.
+
+    >>> from mindl.images.photographs import COFFEE
+    >>> decode(COFFEE.read_bytes(), "coffee").shape
+    torch.Size([1, 3, 400, 600])
+    """
+    return opaque(decode_picture(content, name), name)
+
+
+def opaque(picture: Picture, name: PathLike) -> Image:
+    """The pixels of a picture without real transparency.
+
+    Raises:
+        ImageFileError: it has some.
+    """
     if picture.alpha is not None:
         raise ImageFileError(
-            f"{path} has transparent pixels, whose colour is hidden: flatten it onto a background first, or use "
+            f"{name} has transparent pixels, whose colour is hidden: flatten it onto a background first, or use "
             "mindl.images.load, which keeps the alpha channel beside the pixels."
         )
     return picture.pixels
@@ -172,7 +197,17 @@ def load(path: PathLike) -> Picture:
     Raises:
         ImageFileError: missing, damaged, or refused (see the table of ``mindl.images.io``).
     """
-    content = _bytes_of(path)
+    return decode_picture(content_of(path), path)
+
+
+def decode_picture(content: bytes, path: PathLike) -> Picture:
+    """What ``load`` gives, of an image file whose bytes are there already; ``path`` is what messages call it.
+
+    Raises:
+        ImageFileError: as for ``load``.
+    """
+    if not content:
+        raise ImageFileError(f"{path} is empty.")
     try:
         array, profile, orientation = _decode(content, path)
     except ImageFileError:
@@ -262,7 +297,12 @@ def check_suffix(path: PathLike) -> str:
     return suffix
 
 
-def _bytes_of(path: PathLike) -> bytes:
+def content_of(path: PathLike) -> bytes:
+    """All bytes of a regular file.
+
+    Raises:
+        ImageFileError: it is missing, a folder or a device, or cannot be read.
+    """
     try:
         file = Path(path)
         missing = not file.exists()
@@ -275,12 +315,9 @@ def _bytes_of(path: PathLike) -> bytes:
     if not file.is_file():
         raise ImageFileError(f"{path} is not a regular file.")
     try:
-        content = file.read_bytes()
+        return file.read_bytes()
     except OSError as error:
         raise ImageFileError(f"{path} cannot be read: {error.strerror or error}.") from error
-    if not content:
-        raise ImageFileError(f"{path} is empty.")
-    return content
 
 
 def _decode(content: bytes, path: PathLike) -> tuple[Array, bytes | None, int]:

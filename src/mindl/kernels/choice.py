@@ -7,6 +7,8 @@ import os
 import torch
 from torch import Tensor
 
+from mindl.core.arrays import exporting
+
 SMALLEST = 128 * 128
 """Pixels of an image from which on a sweep is worth its call, and perhaps its compilation."""
 
@@ -23,7 +25,8 @@ def serves(image: Tensor) -> bool:
     image counts, not that of the batch: an image is treated alike alone and in company.
     """
     return (
-        enabled()
+        not exporting()
+        and enabled()
         and image.device.type == "cpu"
         and image.dtype in (torch.float32, torch.float64)
         and image.shape[-1] * image.shape[-2] >= SMALLEST

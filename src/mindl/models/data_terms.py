@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from mindl.calculus.operators import followed
-from mindl.core.arrays import Image, Mask, PerImageFlag, check_image
+from mindl.core.arrays import Image, Mask, PerImageFlag, check_image, exporting
 from mindl.core.errors import MaskError
 from mindl.core.reduce import total
 
@@ -274,7 +274,7 @@ def as_mask(mask: object, data: Image) -> Mask:
     if not isinstance(mask, Tensor):
         raise MaskError(f"A mask must be a tensor, got {type(mask).__name__}; see mindl.images.masks.")
     if mask.dtype != torch.bool:
-        if bool(((mask != 0) & (mask != 1)).any()):
+        if not exporting() and bool(((mask != 0) & (mask != 1)).any()):
             raise MaskError("A mask holds 1 (known) and 0 (to be filled) and nothing between; got other values.")
         mask = mask == 1
     if mask.ndim == 4 and mask.shape[2:] != data.shape[2:]:
@@ -291,6 +291,6 @@ def as_mask(mask: object, data: Image) -> Mask:
             f"The mask {tuple(mask.shape)} does not fit the image {tuple(data.shape)}: it must have the same "
             "height and width, and one channel or as many as the image."
         )
-    if not bool(mask.flatten(2).any(dim=2).all()):
+    if not exporting() and not bool(mask.flatten(2).any(dim=2).all()):
         raise MaskError("The mask has a channel without any known pixel: there is nothing to fill it from.")
     return mask.to(data.device)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mindl.calculus import Channelwise, Coupling, Gradient, Joint, Operator, TotalVariation
-from mindl.core.arrays import Dual, Image, PerImage, Weight, check_weight, per_image
+from mindl.core.arrays import Dual, Image, PerImage, Weight, check_weight, exporting, per_image
 from mindl.core.errors import InputError
 from mindl.core.reduce import largest, norm, total
 from mindl.models.data_terms import HalfSquared
@@ -93,7 +93,8 @@ class GradientAndSlope(Operator):
     def norm_squared(self, height: int, width: int) -> float:
         """The bound of the class's docstring, for this size."""
         a = Gradient().norm_squared(height, width)
-        return (1 + 2 * a + math.sqrt(1 + 4 * a)) / 2 * (1 + 1e-12)
+        root: float = (1 + 4 * a) ** 0.5 if exporting() else math.sqrt(1 + 4 * a)
+        return (1 + 2 * a + root) / 2 * (1 + 1e-12)
 
 
 @dataclass(frozen=True, eq=False)

@@ -140,5 +140,6 @@ def _coarse(matrix: Tensor) -> Tensor:
 def _continued(image: Tensor, n: int, dim: int) -> Tensor:
     """The image and its mirror image, again and again, up to n pixels."""
     size = image.shape[dim]
-    place = torch.arange(n, device=image.device) % (2 * size)
+    place = torch.arange(n, device=image.device)
+    place = place % torch.full_like(place, 2 * size)  # a tensor: the size may be a symbol in ONNX
     return image.index_select(dim, torch.minimum(place, 2 * size - 1 - place))

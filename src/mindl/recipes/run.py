@@ -6,16 +6,15 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from mindl.core.errors import ImageFileError
-from mindl.data import DeadLeaves, Photographs, Place, Source, Together
+from mindl.data import DeadLeaves, Inspection, Photographs, Place, Source, Together, inspect, split
 from mindl.images.photographs import COFFEE
 from mindl.learning import Run, TrainingWatch, Validation, fit, read_record, solved
 from mindl.recipes.card import model_card
 from mindl.recipes.recipe import Recipe
 from mindl.store import save
 
-HELD_OUT = 10
-"""One photograph in so many is kept for the validation."""
+HELD_OUT = 0.1
+"""The share of the photographs that is kept for the validation."""
 
 EXAMINED, EXAMINED_LEAVES, EXAMINED_CROP = 5, 3, 128
 """At most so many photographs, and so many dead leaves pictures, are validated on, by crops of this side."""
@@ -38,13 +37,14 @@ def train(
 ) -> Run:
     """Train by a recipe, on dead leaves and the photographs of a folder; the network goes to ``folder/model``.
 
-    Every tenth photograph (in the order of names, from the first on, five at most) is not trained on but validated
-    on, beside dead leaves of other seeds. Without a folder the photograph that ships with mindl is.
+    A tenth of the photographs (five are enough) is not trained on but validated on, beside dead leaves of other
+    seeds; photographs that are nearly the same are on one side (``mindl.data.split``). Without photographs the one
+    that ships with mindl is validated on.
 
     Args:
         recipe: what is made.
         folder: of the run.
-        images: a folder of photographs; None trains on dead leaves alone.
+        images: a folder of photographs, or what else ``mindl.data.find`` takes; None trains on dead leaves alone.
         steps: instead of the recipe's.
         seed, workers, resume, watch: as for ``fit``.
         note: a sentence for the card, say on the images' licence.
@@ -78,28 +78,21 @@ def _sources(recipe: Recipe, channels: int, images: str | os.PathLike[str] | Non
     unseen = DeadLeaves(EXAMINED_LEAVES, seed=UNSEEN, channels=channels)
     if images is None:
         return leaves, Together(Photographs([COFFEE], channels=channels), unseen), EXAMINED_CROP
-    photographs = Photographs(images, channels=channels)
-    held_out, crop = _usable(photographs, recipe.training.crop)
-    kept = [place for place in photographs.places if place not in held_out]
+    found = inspect(images)
+    held_out = _held_out(found, recipe.training.crop)
+    places = [finding.place for finding in found.findings]  # broken ones too: they are named and counted there
+    kept = [place for place in places if place not in held_out]
     train = Together(leaves, Photographs(kept, channels=channels)) if kept else leaves
     if not held_out:
         return train, unseen, EXAMINED_CROP
-    return train, Together(Photographs(held_out, channels=channels), unseen), crop
+    crop = min(min(f.width, f.height) for f in found.usable if f.place in held_out)
+    return train, Together(Photographs(held_out, channels=channels), unseen), min(crop, EXAMINED_CROP)
 
 
-def _usable(photographs: Photographs, least: int) -> tuple[list[Place], int]:
-    """The photographs that are examined and a crop that fits into all of them; none of a single one."""
-    found: list[Place] = []
-    crop = EXAMINED_CROP
-    places = range(0, len(photographs), HELD_OUT) if len(photographs) > 1 else []
-    for place in places:
-        if len(found) == EXAMINED:
-            break
-        try:
-            side = min(photographs.image(place).shape[1:])
-        except ImageFileError:
-            continue  # it is trained on, that is: named and counted there
-        if side >= least:
-            found.append(photographs.places[place])
-            crop = min(crop, side)
-    return found, crop
+def _held_out(found: Inspection, least: int) -> list[Place]:
+    """The photographs that are examined, none smaller than the crops of the training; none of a single one."""
+    if len(found.groups) < 2:
+        return []
+    sizes = {finding.place: min(finding.width, finding.height) for finding in found.usable}
+    parts = split(found, {"train": 1 - HELD_OUT, "examined": HELD_OUT})
+    return [place for place in parts["examined"] if sizes[place] >= least][:EXAMINED]

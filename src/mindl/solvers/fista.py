@@ -7,7 +7,7 @@ from typing import cast
 
 import torch
 
-from mindl.core.arrays import Dual, PerImage, per_image
+from mindl.core.arrays import Dual, PerImage, at_least, per_image
 from mindl.core.errors import InputError
 from mindl.core.reduce import inner
 from mindl.models.candidate import Candidate
@@ -96,7 +96,7 @@ class DualFISTA(Solver[StronglyConvexSaddlePoint, DualFISTAState]):
     def bounds(self, view: StronglyConvexSaddlePoint, numbers: Numbers) -> Bounds:
         """tau up to its bound; never more momentum than usual."""
         norm = view.operator.norm_squared(*cast(torch.Size, view.image_shape)[2:])
-        return {"step_size": (0.0, view.modulus / max(norm, 1e-9)), "extrapolation": (-1.0, 0.0)}
+        return {"step_size": (0.0, view.modulus / at_least(norm, 1e-9)), "extrapolation": (-1.0, 0.0)}
 
     def step_with(
         self, view: StronglyConvexSaddlePoint, state: DualFISTAState, numbers: Numbers
@@ -133,7 +133,7 @@ class DualFISTA(Solver[StronglyConvexSaddlePoint, DualFISTAState]):
 
     def _dual_step(self, view: StronglyConvexSaddlePoint, dual: Dual) -> float:
         """tau."""
-        return self.step_size * view.modulus / max(view.operator.norm_squared(*dual.shape[3:]), 1e-9)
+        return self.step_size * view.modulus / at_least(view.operator.norm_squared(*dual.shape[3:]), 1e-9)
 
     def candidate(self, view: StronglyConvexSaddlePoint, state: DualFISTAState) -> Candidate:
         """p, and the image that belongs to it."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from mindl.core.arrays import Image, PerImage, PerImageFlag, per_image
+from mindl.core.arrays import Image, PerImage, PerImageFlag, exporting, per_image
 from mindl.core.errors import InputError
 from mindl.models.candidate import Candidate
 from mindl.models.views import Energy, SmoothEnergy
@@ -74,7 +74,7 @@ class GradientDescent(Solver[Energy, GradientDescentState]):
     def begin(self, view: Energy, start: Candidate) -> GradientDescentState:
         """The start, made admissible; a fixed step is held against its bound."""
         image = view.project(start.image).clone()
-        lipschitz = view.lipschitz if isinstance(view, SmoothEnergy) else None
+        lipschitz = view.lipschitz if isinstance(view, SmoothEnergy) and not exporting() else None
         if isinstance(lipschitz, Tensor):
             lipschitz = lipschitz.detach()
         worst = float(torch.as_tensor(lipschitz, dtype=torch.float64).max()) if lipschitz is not None else None

@@ -8,7 +8,7 @@ from typing import cast
 
 import torch
 
-from mindl.core.arrays import Dual, Image
+from mindl.core.arrays import Dual, Image, at_least
 from mindl.core.errors import InputError
 from mindl.models.candidate import Candidate
 from mindl.models.views import SaddlePoint
@@ -117,7 +117,7 @@ class PrimalDual(Solver[SaddlePoint, PrimalDualState]):
 
     def dual_step(self, view: SaddlePoint, height: int, width: int) -> float:
         """sigma_0 for images of this size; for a single pixel the norm is 0, and any step will do."""
-        return self.balance / (self.primal_step(view) * max(view.operator.norm_squared(height, width), 1e-9))
+        return self.balance / (self.primal_step(view) * at_least(view.operator.norm_squared(height, width), 1e-9))
 
     def step(self, view: SaddlePoint, state: PrimalDualState) -> PrimalDualState:
         """One primal-dual step."""
@@ -141,7 +141,7 @@ class PrimalDual(Solver[SaddlePoint, PrimalDualState]):
 
     def bounds(self, view: SaddlePoint, numbers: Numbers) -> Bounds:
         r"""tau > 0, sigma <= 1 / (tau \|K\|^2), theta <= 1, and rho below 2 (at most 1.99)."""
-        norm = max(view.operator.norm_squared(*cast(torch.Size, view.image_shape)[2:]), 1e-9)
+        norm = at_least(view.operator.norm_squared(*cast(torch.Size, view.image_shape)[2:]), 1e-9)
         return {
             "step_size": (0.0, math.inf),
             "dual_step_size": (0.0, 1 / (numbers["step_size"] * norm)),

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from torch import Tensor
 
-from mindl.core.arrays import Dual, Image
+from mindl.core.arrays import Dual, Image, exporting
 from mindl.core.errors import InputError
 from mindl.models.candidate import Candidate
 from mindl.models.flow import Flow
@@ -88,6 +88,8 @@ class Scheme(Solver[FlowView, Moment], Generic[FlowView]):
 
 def value_of(duration: float | Tensor) -> float:
     """A duration as a number: autograd does not follow the time."""
+    if exporting():
+        return cast(float, duration)  # a tensor stands for the number
     return float(duration.detach()) if isinstance(duration, Tensor) else duration
 
 

@@ -59,7 +59,8 @@ def transfer(net: nn.Module, source: str | os.PathLike[str] | nn.Module, *, part
         InputError: no network.
 
     >>> import mindl as md
-    >>> wider = md.neural.WitnessHead(md.nets.UNet(1, 2, widths=(16, 32), blocks=(2, 3)), md.neural.InUnitsOfWeight())
+    >>> network = md.nets.UNet(1, 2, widths=(16, 32), blocks=(2, 3))
+    >>> wider = md.neural.WitnessHead(network, md.neural.InUnitsOfWeight())
     >>> len(transfer(wider, "unet-rof", partial=True).missing) > 0
     True
     """
