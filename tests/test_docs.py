@@ -201,7 +201,8 @@ def test_the_reference_names_what_exists() -> None:
 
 
 @pytest.mark.parametrize(
-    "package", ["calculus", "images", "learning", "models", "nets", "neural", "recipes", "solvers"]
+    "package",
+    ["calculus", "data", "images", "learning", "models", "nets", "neural", "recipes", "solvers", "store"],
 )
 def test_the_reference_names_everything_exported(package: str) -> None:
     names = set().union(*documented().values())

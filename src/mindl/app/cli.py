@@ -187,6 +187,12 @@ def train(
     seed: Annotated[int, typer.Option(min=0, max=2**62, help="Seed of everything random in the training.")] = 0,
     workers: Annotated[int, typer.Option(min=0, max=64, help="Processes that make batches beside this one.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that is in the folder.")] = False,
+    start: Annotated[
+        str | None, typer.Option(metavar="NET", help="Begin with the weights of a stored network (fine-tuning).")
+    ] = None,
+    rates: Annotated[
+        bool, typer.Option("--rates", help="Train nothing: sweep learning rates, and say which are good.")
+    ] = False,
     note: Annotated[str, typer.Option(metavar="TEXT", help="For the card, say on the images' licence.")] = "",
     threads: options.Threads = None,
     quiet: options.Quiet = False,
@@ -198,7 +204,7 @@ def train(
 
     if recipe is None:
         raise typer.Exit(verb.recipes(as_json=as_json))
-    wish = verb.Wish(output, images, steps, seed, workers, resume, note)
+    wish = verb.Wish(output, images, steps, seed, workers, resume, note, start, rates)
     raise typer.Exit(verb.train(recipe, wish, quiet=quiet, as_json=as_json))
 
 

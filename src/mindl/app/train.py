@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ from rich.table import Table
 from rich.text import Text
 
 from mindl.app.report import say
+from mindl.core import processes
 from mindl.core.errors import InputError, look_up
 from mindl.core.records import plain
-from mindl.recipes import RECIPES
+from mindl.recipes import RECIPES, Recipe, learning_rates
 from mindl.recipes import train as run_recipe
 
 INTERRUPTED = 130
@@ -38,6 +39,8 @@ class Wish:
     workers: int
     resume: bool
     note: str
+    start: str | None = None
+    rates: bool = False
 
 
 def recipes(*, as_json: bool) -> int:
@@ -59,6 +62,9 @@ def recipes(*, as_json: bool) -> int:
 def train(name: str, wish: Wish, *, quiet: bool, as_json: bool) -> int:
     """Carry a recipe out; the exit status."""
     recipe = look_up(RECIPES, name, "recipe")
+    if wish.rates:
+        return _rates(recipe, wish, as_json=as_json)
+    quiet, as_json = quiet or not processes.leads(), as_json and processes.leads()
     if wish.output is None:
         raise InputError(f"Name a folder for the run: mindl train {recipe.name} -o RUN.")
     say(f"{recipe.name}: {recipe.about}", quiet=quiet or as_json)
@@ -76,6 +82,7 @@ def train(name: str, wish: Wish, *, quiet: bool, as_json: bool) -> int:
             seed=wish.seed,
             workers=wish.workers,
             resume=wish.resume,
+            start=wish.start,
             note=wish.note,
             watch=progress,
         )
@@ -96,6 +103,28 @@ def train(name: str, wish: Wish, *, quiet: bool, as_json: bool) -> int:
     if found is not None:
         say(f"{recipe.name}: {findings(found)}", quiet=quiet)
     say(f"The network is in {wish.output / 'model'}. Use it by --net {wish.output / 'model'}", quiet=quiet)
+    return 0
+
+
+def _rates(recipe: Recipe, wish: Wish, *, as_json: bool) -> int:
+    """Sweep learning rates, and say which are good."""
+    found = learning_rates(recipe, images=wish.images, seed=wish.seed)
+    if as_json:
+        sys.stdout.write(json.dumps(asdict(found), indent=2) + "\n")
+        return 0
+    optimiser = type(recipe.training.optimiser).__name__
+    shown = range(0, len(found.rates), max(1, len(found.rates) // 12))
+    for i in shown:
+        sys.stdout.write(f"{found.rates[i]:9.1e}  loss {found.losses[i]:.4f}\n")
+    end = (
+        f"out of bounds at {found.rates[-1]:.1e}"
+        if found.diverged
+        else f"not out of bounds up to {found.rates[-1]:.1e}"
+    )
+    sys.stdout.write(
+        f"The loss falls fastest at {found.steepest:.1e}, is least at {found.largest:.1e}, and is {end}.\n"
+        f"The recipe has {recipe.training.optimiser.rate:.1e} ({optimiser}). One sweep, one seed: a guide.\n"
+    )
     return 0
 
 

@@ -25,6 +25,15 @@ def joined() -> Iterator[None]:
         distributed.destroy_process_group()
 
 
+def leads() -> bool:
+    """Whether this process is the one that speaks: the first that ``torchrun`` started, or the only one.
+
+    >>> leads()
+    True
+    """
+    return os.environ.get("RANK", "0") == "0"
+
+
 def share() -> tuple[int, int]:
     """(which, of how many): this process among all; (0, 1) alone.
 

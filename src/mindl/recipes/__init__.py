@@ -2,11 +2,11 @@
 
 from mindl.recipes.approaches import APPROACH_RECIPES, APPROACHES, Approach
 from mindl.recipes.recipe import Recipe
-from mindl.recipes.run import train
+from mindl.recipes.run import learning_rates, train
 from mindl.recipes.unet_harmonic import UNET_HARMONIC
 from mindl.recipes.unet_rof import UNET_ROF
 
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (UNET_HARMONIC, UNET_ROF, *APPROACH_RECIPES)}
 """The recipes by name."""
 
-__all__ = ["APPROACHES", "RECIPES", "UNET_HARMONIC", "UNET_ROF", "Approach", "Recipe", "train"]
+__all__ = ["APPROACHES", "RECIPES", "UNET_HARMONIC", "UNET_ROF", "Approach", "Recipe", "learning_rates", "train"]

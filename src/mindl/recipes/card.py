@@ -8,6 +8,14 @@ from mindl.neural import NeuralSolver
 from mindl.recipes.recipe import Recipe
 from mindl.solvers import choose
 
+SHOWN = {
+    (): "No solution of the model and no clean image was shown to it.",
+    ("clean",): "Clean images were shown to it, and no solution of the model.",
+    ("second",): "Pairs of noisy images were shown to it, no clean image and no solution of the model.",
+    ("solution",): "Solutions of the model were shown to it, and no clean image.",
+}
+"""What a training approach shows, by what it needs."""
+
 
 def model_card(
     recipe: Recipe,
@@ -17,6 +25,7 @@ def model_card(
     *,
     steps: int,
     note: str = "",
+    start: str | None = None,
     left_out: int = 0,
 ) -> str:
     """The text of ``README.md`` in the model folder, Markdown."""
@@ -50,9 +59,9 @@ def model_card(
 ## Training
 
 By the recipe `{recipe.name}`: {steps} steps, each on {training.batch} crops of {training.crop} x {training.crop}.
-No solution of the model was shown to it.
+{SHOWN[training.loss.needs]}{f" It began with the weights of {start}." if start else ""}
 
-- Loss: {training.loss!r}, in units of the energy of the data.
+- Loss: {training.loss!r}.
 - Optimiser: {training.optimiser!r}, {training.schedule!r}.
 - Problems: {recipe.task.about}.
 - Images: {where}.{f" {note}" if note else ""}{f" Left out: {left_out}." if left_out else ""}

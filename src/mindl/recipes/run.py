@@ -8,10 +8,10 @@ from pathlib import Path
 
 from mindl.data import DeadLeaves, Inspection, Photographs, Place, Source, Together, inspect, split
 from mindl.images.photographs import COFFEE
-from mindl.learning import Run, TrainingWatch, Validation, fit, read_record, solved
+from mindl.learning import RateRange, Run, TrainingWatch, Validation, fit, rate_range, read_record, solved
 from mindl.recipes.card import model_card
 from mindl.recipes.recipe import Recipe
-from mindl.store import save
+from mindl.store import save, transfer
 
 HELD_OUT = 0.1
 """The share of the photographs that is kept for the validation."""
@@ -32,6 +32,7 @@ def train(
     seed: int = 0,
     workers: int = 0,
     resume: bool = False,
+    start: str | os.PathLike[str] | None = None,
     note: str = "",
     watch: TrainingWatch | None = None,
 ) -> Run:
@@ -47,15 +48,19 @@ def train(
         images: a folder of photographs, or what else ``mindl.data.find`` takes; None trains on dead leaves alone.
         steps: instead of the recipe's.
         seed, workers, resume, watch: as for ``fit``.
+        start: a stored network of the same architecture whose weights are begun with (fine-tuning).
         note: a sentence for the card, say on the images' licence.
 
     Raises:
         InputError, TrainingError, OutputError: as for ``fit``.
+        StoreError: the weights to begin with do not fit; every missing and extra tensor is named.
     """
     settings = replace(recipe.training, seed=seed, workers=workers)
     if steps is not None:
         settings = replace(settings, steps=steps)
     net = recipe.make()
+    if start is not None:
+        transfer(net, start)
     source, unseen, crop = _sources(recipe, net.channels or 1, images)
     validation = Validation(recipe.examined, unseen, count=len(unseen), crop=crop)
     if recipe.solved:
@@ -63,13 +68,34 @@ def train(
             recipe.task, source, count=recipe.solved, crop=settings.crop, seed=seed, folder=Path(folder) / "solved"
         )
     run = fit(net, recipe.task, source, settings, validation=validation, folder=folder, resume=resume, watch=watch)
-    if run.finished:
+    if run.finished and run.folder is not None:  # of several processes one has a folder
         examined = [row for row in read_record(folder) if "excess" in row]
         card = model_card(
-            recipe, run.net, source, validation, steps=run.steps, note=note, left_out=len(run.skipped)
+            recipe,
+            run.net,
+            source,
+            validation,
+            steps=run.steps,
+            note=note,
+            start=None if start is None else str(start),
+            left_out=len(run.skipped),
         )
         save(run.net, Path(folder) / "model", card=card, record=examined, overwrite=True)
     return run
+
+
+def learning_rates(recipe: Recipe, *, images: str | os.PathLike[str] | None = None, seed: int = 0) -> RateRange:
+    """A sweep of learning rates with the network and the images of a recipe; see ``mindl.learning.rate_range``.
+
+    Raises:
+        InputError, TrainingError: as for ``rate_range``.
+    """
+    settings = replace(recipe.training, seed=seed)
+    net = recipe.make()
+    source, _, _ = _sources(recipe, net.channels or 1, images)
+    if recipe.solved:
+        source = solved(recipe.task, source, count=recipe.solved, crop=settings.crop, seed=seed)
+    return rate_range(net, recipe.task, source, settings)
 
 
 def _sources(recipe: Recipe, channels: int, images: str | os.PathLike[str] | None) -> tuple[Source, Source, int]:

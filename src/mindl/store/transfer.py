@@ -72,13 +72,13 @@ def transfer(net: nn.Module, source: str | os.PathLike[str] | nn.Module, *, part
     found = Transfer(
         taken=tuple(name for name in both if own[name].shape == stored[name].shape),
         missing=tuple(name for name in own if name not in stored),
-        extra=tuple(name for name in stored if name not in own),
+        extra=tuple(sorted(name for name in stored if name not in own)),
         reshaped={
             name: (_size(stored[name]), _size(own[name])) for name in both if own[name].shape != stored[name].shape
         },
     )
     if not found.taken or not (found.complete or partial):
-        cure = "" if not found.taken else " partial=True takes over what fits."
+        cure = "" if not found.taken else " transfer(..., partial=True) takes over what fits."
         raise StoreError(f"The weights do not fit the network: {found!r}.{cure}")
     with torch.no_grad():
         for name in found.taken:
