@@ -57,7 +57,7 @@ def page(rows: list[Row], taken: float) -> str:
     """The table in Markdown."""
     lines = ["| images are | workers | samples a second | of what the network takes |", "|:--|--:|--:|--:|"]
     for row in rows:
-        lines.append(f"| {row.way} | {row.workers} | {row.samples:.0f} | {row.samples / taken:.1f} x |")
+        lines.append(f"| {row.way} | {row.workers} | {row.samples:.0f} | {row.samples / taken:.2g} x |")
     training = UNET_ROF.training
     crops = f"crops of {training.crop} x {training.crop}, {training.batch} in a batch"
     return "\n".join(lines) + f"\n\nThe network of `unet-rof` takes {taken:.0f} samples a second ({crops}).\n"
