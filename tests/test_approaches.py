@@ -534,6 +534,8 @@ def test_an_early_stop_keeps_the_best_network(tmp_path: Path) -> None:
     )
     assert same.finished and same.steps == 10
     assert all(torch.equal(a, b) for a, b in zip(again.parameters(), net.parameters(), strict=True))
+    assert EarlyStop(patience=1).best([{"psnr": math.nan}, {"psnr": 3.0}, {"psnr": None}, {}]) == 1
+    assert not EarlyStop(patience=1).over([{"psnr": math.nan}, {"psnr": 3.0}, {"psnr": None}])
     with pytest.raises(InputError, match="give fit a validation"):
         fit(small(), Denoising(), DeadLeaves(2, size=16), settings)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -42,7 +43,7 @@ class EarlyStop:
 
     def best(self, record: Sequence[Row]) -> int | None:
         """The row of the best examination, the first of equals; None before the first."""
-        values = {i: row[self.measure] for i, row in enumerate(record) if row.get(self.measure) is not None}
+        values = {i: row[self.measure] for i, row in enumerate(record) if self._judges(row)}
         if not values:
             return None
         return max(values, key=lambda i: (MEASURES[self.measure] * values[i], -i))
@@ -52,4 +53,9 @@ class EarlyStop:
         best = self.best(record)
         if best is None:
             return False
-        return sum(row.get(self.measure) is not None for row in record[best + 1 :]) >= self.patience
+        return sum(self._judges(row) for row in record[best + 1 :]) >= self.patience
+
+    def _judges(self, row: Row) -> bool:
+        """Whether an examination found a number; without clean images there is no PSNR."""
+        found = row.get(self.measure)
+        return found is not None and math.isfinite(found)
