@@ -87,6 +87,17 @@ def test_decoded_once_and_mapped_ever_after(folder: Path, monkeypatch: pytest.Mo
     )
 
 
+def test_a_full_disk_costs_time_and_nothing_else(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    source = Photographs(folder, cache=Mapped(folder.parent / "decoded"))
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.warns(MindlWarning, match=r"No space left.*decoded every time"):
+        image = source.image(1)
+    assert torch.equal(image, Photographs(folder).image(1)) and not list((folder.parent / "decoded").iterdir())
+
+
 def test_a_file_that_changed_is_decoded_again(folder: Path) -> None:
     for cache in (Memory(), Mapped(folder.parent / "decoded")):
         before = Photographs(folder, channels=3, cache=cache).image(0).clone()

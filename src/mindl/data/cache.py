@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import warnings
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable
@@ -15,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mindl.core.errors import InputError, OutputError
+from mindl.core.errors import InputError, MindlWarning, OutputError
 from mindl.core.files import write_whole
 
 
@@ -71,8 +72,11 @@ class Mapped(Cache):
     Args:
         folder: made if need be; its parent must exist.
 
+    Warns:
+        MindlWarning: the disk is full; what finds no room is decoded every time.
+
     Raises:
-        OutputError: the folder cannot be made, or the disk is full.
+        OutputError: the folder cannot be made.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as place:
@@ -91,9 +95,15 @@ class Mapped(Cache):
         """The image, mapped from its file; what is written into it stays in memory."""
         path = self.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"
         if not path.exists():
+            image = decode()
             buffer = io.BytesIO()
-            np.save(buffer, decode().numpy())
-            write_whole(path, buffer.getvalue())
+            np.save(buffer, image.numpy())
+            try:
+                write_whole(path, buffer.getvalue())
+            except OutputError as error:
+                told = f"{error} Images that find no room are decoded every time they are needed."
+                warnings.warn(MindlWarning(told), stacklevel=2)
+                return image
         try:
             return torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False))
         except (OSError, ValueError):  # not ours, or torn: it is made again
