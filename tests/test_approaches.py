@@ -229,6 +229,29 @@ def test_no_other_loss_ever_sees_a_clean_image(loss: Loss) -> None:
     assert all(torch.equal(a, b) and torch.isfinite(a).all() for a, b in zip(*found, strict=True))
 
 
+class Spy(Denoising):
+    """Remembers what the model may be made of."""
+
+    seen: set[str] = set()
+
+    def model(self, problems: Any) -> Any:
+        self.seen.update(problems)
+        return super().model(problems)
+
+
+@pytest.mark.parametrize("approach", APPROACHES, ids=lambda approach: approach.name)
+def test_a_model_is_made_of_no_more_than_the_loss_needs(approach: Any) -> None:
+    task = Spy(model_of=approach.model_of, second=True)
+    task.seen.clear()
+    leaves = DeadLeaves(2, size=16)
+    source = solved(task, leaves, count=4, crop=12) if "solution" in approach.loss.needs else leaves
+    task.seen.clear()
+    net = RECIPES[f"denoise-{approach.name}"].make()
+    fit(net, task, source, Training(steps=1, batch=2, crop=12, loss=approach.loss))
+    assert task.seen & {"clean", "second", "solution"} == set(approach.loss.needs)
+    assert {"data", "weight", "noise"} <= task.seen
+
+
 def test_the_supervised_loss_does_see_it() -> None:
     with pytest.raises(TrainingError, match="nan"):
         fit(
