@@ -47,6 +47,16 @@ def test_a_batch_that_cannot_be_shared_evenly() -> None:
         stream((0, 4))
 
 
+class Counted(Denoising):
+    """Remembers how many problems were posed at a time."""
+
+    sizes: list[int] = []
+
+    def model(self, problems):
+        self.sizes.append(len(problems["data"]))
+        return super().model(problems)
+
+
 SCRIPT = """
 import json, os, sys
 import torch
@@ -57,7 +67,7 @@ import mindl as md
 class Told:
     def stepped(self, row, steps):
         if os.environ["RANK"] == "1" and row["step"] == 1:
-            print("second process:", row["loss"], flush=True)
+            print("second process:", row["loss"], task.sizes, flush=True)
     def skipped(self, name, why): pass
 
 if __name__ == "__main__":
@@ -82,7 +92,7 @@ def prepared() -> tuple:
         average=0.5,
         check_every=2,
     )
-    task = Denoising(noise=(0.0002, 0.0002))  # the constant ones have less than a hundredth of the energy
+    task = Counted(noise=(0.0002, 0.0002))  # the constant ones have less than a hundredth of the energy
     return net, task, images, settings, Validation(Denoising(), DeadLeaves(1, size=16, seed=90), count=1, crop=12)
 
 
@@ -110,5 +120,7 @@ def test_two_processes_have_the_gradients_of_one(tmp_path: Path) -> None:
     for name, weight in net.state_dict().items():
         assert torch.allclose(first[name], weight, atol=1e-6), name
     assert json.loads((folder / "config.json").read_text())["processes"] == 2
-    assert f"second process: {rows[0]['loss']}" in done.stdout
+    assert (
+        f"second process: {rows[0]['loss']} [2, 2]" in done.stdout
+    )  # its half: looked at first, then learned from
     assert not (tmp_path / "both-2.pt").exists() and md.load(folder / "model") is not None
