@@ -122,5 +122,5 @@ def test_two_processes_have_the_gradients_of_one(tmp_path: Path) -> None:
     assert json.loads((folder / "config.json").read_text())["processes"] == 2
     assert (
         f"second process: {rows[0]['loss']} [2, 2]" in done.stdout
-    )  # its half: looked at first, then learned from
+    )  # looked at, then learned from
     assert not (tmp_path / "both-2.pt").exists() and md.load(folder / "model") is not None
