@@ -398,6 +398,10 @@ def test_solved_problems_go_on_where_they_were_broken_off(tmp_path: Path) -> Non
 def test_what_was_not_solved_is_left_out_of_batches() -> None:
     task = Denoising()
     found = solved(task, DeadLeaves(2, size=16), count=6, crop=12, stop=md.Stop(1e-6, steps=300))
+    short = solved(task, DeadLeaves(2, size=16), count=6, crop=12, stop=md.Stop(1e-6, steps=1))
+    assert bool(found.certificates["met"].all()) and not bool(short.certificates["met"].any())
+    with pytest.raises(TrainingError, match="No image can be used"):
+        Stream(short, task, batch=2, crop=12, crops_per_image=1, seed=0).batch(0)
     found.certificates["met"][2] = False
     with pytest.raises(TrainingError, match="did not reach the tolerance"):
         found.sample(2)
@@ -460,17 +464,19 @@ def test_steps_are_stable_below_two_over_the_curvature() -> None:
         assert (abs(float(net.free.detach()) - 1) < 0.5) is stable
 
 
-def test_momentum_is_the_recursion() -> None:
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_momentum_is_the_recursion(nesterov: bool) -> None:
     net, task, images, _ = quadratic()
-    optimiser = SGD(rate=0.05, momentum=0.8, nesterov=False, decay=0.1)
+    optimiser = SGD(rate=0.05, momentum=0.8, nesterov=nesterov, decay=0.1)
     settings = Training(
         steps=5, batch=1, crop=8, loss=Square(), optimiser=optimiser, schedule=Constant(), clip=None, average=None
     )
     fit(net, task, images, settings)
     a, speed = 0.5, 0.0
     for _ in range(5):
-        speed = 0.8 * speed + 2 * (a - 1) + 0.1 * a
-        a -= 0.05 * speed
+        slope = 2 * (a - 1) + 0.1 * a
+        speed = 0.8 * speed + slope
+        a -= 0.05 * (slope + 0.8 * speed if nesterov else speed)
     assert float(net.free.detach()) == pytest.approx(a, rel=1e-6)
 
 
