@@ -65,6 +65,7 @@ class Machine:
         self.done: list[str] = []
         self.off = self.failed_just_now = False
         self.synced: dict[Path, int] = {}
+        self.unsynced: set[Path] = set()
         self.kept = -1
 
     def does(self, what: str) -> None:
@@ -77,6 +78,9 @@ class Machine:
         self.done.append(what)
 
     def lose_what_was_not_synced(self) -> None:
+        for path in self.unsynced:
+            if path.exists():
+                os.truncate(path, 0)
         record = self.folder / "record.jsonl"
         if record.exists():
             os.truncate(record, min(record.stat().st_size, self.synced.get(record, 0)))
@@ -99,6 +103,14 @@ class Machine:
             (Path, "mkdir"),
         ):
             counted(owner, name, name)
+        counted_replace = os.replace
+
+        def replace(old: Any, new: Any) -> None:
+            counted_replace(old, new)
+            if Path(old) not in self.synced:
+                self.unsynced.add(Path(new))
+
+        patch.setattr(os, "replace", replace)
         real_sync, real_open, real_fdopen = os.fsync, Path.open, os.fdopen
 
         def sync(handle: int) -> None:

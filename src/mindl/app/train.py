@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import time
 from collections import deque
@@ -102,7 +103,10 @@ def train(name: str, wish: Wish, *, quiet: bool, as_json: bool) -> int:
         say(f"{wish.output} holds the finished run already.", quiet=quiet)
     if found is not None:
         say(f"{recipe.name}: {findings(found)}", quiet=quiet)
-    say(f"The network is in {wish.output / 'model'}. Use it by --net {wish.output / 'model'}", quiet=quiet)
+    say(
+        f"The network is in {wish.output / 'model'}. Use it by --net {shlex.quote(str(wish.output / 'model'))}",
+        quiet=quiet,
+    )
     return 0
 
 

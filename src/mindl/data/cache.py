@@ -9,14 +9,14 @@ import warnings
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mindl.core.errors import InputError, MindlWarning, OutputError
+from mindl.core import arguments
+from mindl.core.errors import MindlWarning, OutputError
 from mindl.core.files import write_whole
 
 
@@ -40,9 +40,7 @@ class Memory(Cache):
     """
 
     def __init__(self, gigabytes: float = 1.0) -> None:
-        if not gigabytes >= 0:
-            raise InputError(f"Memory(gigabytes={gigabytes}) must be at least 0.")
-        self.gigabytes = gigabytes
+        self.gigabytes = arguments.number(gigabytes, "Memory(gigabytes)", least=0)
         self._kept: OrderedDict[str, Tensor] = OrderedDict()
         self._bytes = 0
 
@@ -85,7 +83,7 @@ class Mapped(Cache):
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self.folder = Path(folder)
+        self.folder = arguments.path(folder, "Mapped(folder)")
         try:
             self.folder.mkdir(exist_ok=True)
         except OSError as error:
@@ -93,19 +91,19 @@ class Mapped(Cache):
 
     def get(self, key: str, decode: Callable[[], Tensor]) -> Tensor:
         """The image, mapped from its file; what is written into it stays in memory."""
-        path = self.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"
-        if not path.exists():
+        file = self.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"
+        if not file.exists():
             image = decode()
             buffer = io.BytesIO()
             np.save(buffer, image.numpy())
             try:
-                write_whole(path, buffer.getvalue())
+                write_whole(file, buffer.getvalue())
             except OutputError as error:
                 told = f"{error} Images that find no room are decoded every time they are needed."
                 warnings.warn(MindlWarning(told), stacklevel=2)
                 return image
         try:
-            return torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False))
+            return torch.from_numpy(np.load(file, mmap_mode="c", allow_pickle=False))
         except (OSError, ValueError):  # not ours, or torn: it is made again
-            path.unlink(missing_ok=True)
+            file.unlink(missing_ok=True)
             return decode()

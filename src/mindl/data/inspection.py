@@ -13,6 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from mindl.core.arguments import kind, told, whole
+from mindl.core.arguments import path as checked_path
 from mindl.core.arrays import Image
 from mindl.core.errors import ImageFileError, InputError, StoreError
 from mindl.core.files import write_whole
@@ -141,7 +143,7 @@ class Inspection:
         Raises:
             OutputError: the system could not write.
         """
-        home = Path(path).absolute().parent
+        home = checked_path(path, "Inspection.write(path)").absolute().parent
         head = {"mindl inspection": FORMAT, "crop": self.crop, "troubles": self.troubles}
         rows = ",\n".join(json.dumps(_row(each, home)) for each in self.findings)
         return write_whole(path, f'{json.dumps(head)[:-1]}, "findings": [\n{rows}\n]}}\n'.encode())
@@ -186,8 +188,11 @@ def inspect(
     >>> found.channels, len(found.broken), [each.height for each in found.small]
     ({3: 1}, 0, [400])
     """
-    if crop is not None and crop < 1:
-        raise InputError(f"inspect(crop={crop}) must be at least 1 pixel.")
+    if crop is not None:
+        whole(crop, 1, "inspect(crop)")
+    kind(known, Inspection | None, "inspect(known)", "an earlier Inspection: Inspection.read(path)")
+    if watch is not None and not callable(watch):
+        raise InputError(f"inspect(watch) is called with two numbers; got {told(watch)}.")
     found = find(given)
     before = {} if known is None else {_key(each.place): each for each in known.usable}
     findings = []
@@ -300,7 +305,7 @@ def _finding(row: dict[str, Any], home: Path) -> Finding:
     finding = Finding(
         place=place, stamp=None if stamp is None else (int(stamp[0]), int(stamp[1])), look=seen, **values
     )
-    for name, kind in (("sha256", str), ("pixels", str), ("width", int), ("height", int), ("channels", int)):
-        if not isinstance(getattr(finding, name), kind):
+    for name, wanted in (("sha256", str), ("pixels", str), ("width", int), ("height", int), ("channels", int)):
+        if not isinstance(getattr(finding, name), wanted):
             raise ValueError(f"{name}={getattr(finding, name)!r}")
     return finding

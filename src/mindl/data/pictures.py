@@ -8,6 +8,7 @@ from abc import abstractmethod
 import torch
 from torch import Tensor
 
+from mindl.core.arguments import whole
 from mindl.core.errors import InputError
 from mindl.core.randomness import generator_for
 from mindl.data.cache import Memory
@@ -21,10 +22,9 @@ class Made(Source):
     kind: str
 
     def __init__(self, count: int, *, size: int, seed: int, channels: int) -> None:
-        if count < 1 or size < 1:
-            name = type(self).__name__
-            raise InputError(f"{name}(count={count}, size={size}) needs at least one picture and one pixel.")
-        self.count, self.size, self.seed = count, size, seed
+        name = type(self).__name__
+        self.count, self.size = whole(count, 1, f"{name}(count)"), whole(size, 1, f"{name}(size)")
+        self.seed = whole(seed, 0, f"{name}(seed)")
         self.channels = checked_channels(channels)
         self._kept = Memory()
 

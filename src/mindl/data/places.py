@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from mindl.core.arguments import told
 from mindl.core.errors import ImageFileError, InputError
 from mindl.images.io import READABLE, PathLike, content_of
 
@@ -132,6 +133,10 @@ def find(given: Given) -> Places:
     """
     if isinstance(given, Places):
         return given
+    if isinstance(places := getattr(given, "places", None), list):  # a source of them
+        return Places(places)
+    if given == "":
+        raise InputError("An empty path names no images: name a folder, or '.' for the one you are in.")
     if not isinstance(given, (str, os.PathLike)):
         return _of_sequence(given)
     try:
@@ -152,7 +157,7 @@ def find(given: Given) -> Places:
     if path.suffix.lower() == ".txt":
         return _of_list(path)
     raise InputError(
-        f"{path} is neither a folder nor a .tar or .txt file: a list, find([{path.name!r}]), takes files."
+        f"{path} is neither a folder nor a .tar or .txt file: name its folder, or write its name into a .txt file."
     )
 
 
@@ -161,7 +166,7 @@ def _of_sequence(given: Sequence[PathLike | Place]) -> Places:
         places = [each if isinstance(each, Place) else Place(Path(each)) for each in given]
     except TypeError:
         raise InputError(
-            f"find needs a folder, a .tar or .txt file, or a sequence of files, got {given!r}."
+            f"find needs a folder, a .tar or .txt file, or a sequence of files, got {told(given)}."
         ) from None
     if not places:
         raise InputError("The list of images is empty.")

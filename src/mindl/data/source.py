@@ -9,8 +9,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from mindl.core.arguments import kind, number, told
 from mindl.core.arrays import Image, check_image
 from mindl.core.errors import ImageFileError, InputError
+from mindl.images.io import check_scale
 
 Sample = dict[str, Tensor]
 """What is known of one scene, tensors without a batch dimension: ``clean``, the undisturbed image, or ``data``, a
@@ -24,6 +26,12 @@ class Source(ABC):
 
     problems: bool = False
     """Whether samples are whole problems, which are neither cropped nor disturbed any more."""
+
+    posed_by: str | None = None
+    """What task has posed them (its ``about``), where samples are whole problems."""
+
+    noise: float | None = None
+    """Standard deviation of the noise of what was observed, in [0, 1]; None where images are clean."""
 
     @abstractmethod
     def __len__(self) -> int:
@@ -40,7 +48,7 @@ class Source(ABC):
 
     @abstractmethod
     def image(self, index: int) -> Tensor:
-        """Image ``index``, (channel, height, width), values in [0, 1]; always the same.
+        """Image ``index``, (channel, height, width), values in [0, 1]; always the same, so it is not written into.
 
         Raises:
             ImageFileError: it cannot be read.
@@ -62,6 +70,10 @@ class Source(ABC):
     def digest(self, index: int) -> str:
         """A hash of what image ``index`` is; equal images of two sources of a kind have equal ones."""
         return hashlib.sha256(self.name(index).encode()).hexdigest()
+
+    def parts(self, index: int) -> list[str]:
+        """The digests of all images of scene ``index``: what training and validation must not share."""
+        return [self.digest(index)]
 
     def __repr__(self) -> str:
         return self.about
@@ -89,10 +101,14 @@ class Images(Source):
     """
 
     def __init__(self, images: Image | Sequence[Image]) -> None:
-        batches = [images] if isinstance(images, Tensor) else list(images)
-        if not batches:
-            raise InputError("Images needs at least one tensor (batch, channel, height, width).")
+        if not isinstance(images, Tensor | list | tuple) or not len(images):
+            raise InputError(
+                f"Images needs a tensor (batch, channel, height, width), or a list of them; got {told(images)}."
+            )
+        batches = [images] if isinstance(images, Tensor) else images
         self._images = [image for batch in batches for image in check_image(batch, "Images").float()]
+        for image in self._images:
+            check_scale(image.numpy(), "Images")
         kinds = {image.shape[0] for image in self._images}
         if len(kinds) > 1:
             raise InputError(
@@ -135,10 +151,14 @@ class Together(Source):
     """
 
     def __init__(self, *sources: Source) -> None:
+        if not all(isinstance(source, Source) for source in sources):
+            raise InputError(f"Together needs sources, one after the other; got {told(sources)}.")
         if not sources or len({source.channels for source in sources}) > 1:
             raise InputError("Together needs sources of one number of channels.")
         self.sources = sources
         self.channels = sources[0].channels
+        noises = {source.noise for source in sources}
+        self.noise = noises.pop() if len(noises) == 1 else None
 
     def __len__(self) -> int:
         return sum(len(source) for source in self.sources)
@@ -180,6 +200,11 @@ class Together(Source):
         source, inside = self._place(index)
         return source.digest(inside)
 
+    def parts(self, index: int) -> list[str]:
+        """Those of its own source."""
+        source, inside = self._place(index)
+        return source.parts(inside)
+
 
 class Observed(Source):
     r"""Images as they were observed: noisy data, and beside them whatever else there is of the same scenes.
@@ -213,16 +238,20 @@ class Observed(Source):
     ) -> None:
         named = {"data": data, "clean": clean, "second": second, "mask": mask}
         self.sources = {name: source for name, source in named.items() if source is not None}
+        kind(data, Source, "Observed(data)", "a source such as Photographs(folder) or Images(tensor)")
         for name, source in self.sources.items():
             if not isinstance(source, Source):
-                raise InputError(f"Observed({name}) needs a source such as Photographs(folder), got {source!r}.")
+                raise InputError(
+                    f"Observed({name}) needs a source such as Photographs(folder) or Images(tensor), got "
+                    f"{told(source)}."
+                )
             if len(source) != len(data) or (name != "mask" and source.channels != data.channels):
                 raise InputError(
                     f"Observed({name}) has {len(source)} images of {source.channels} channel(s), the data have "
                     f"{len(data)} of {data.channels}: they must belong together one by one."
                 )
-        if noise is not None and not 0 < noise <= 1:
-            raise InputError(f"Observed(noise={noise}) must be above 0 and at most 1, in the units of [0, 1].")
+        if noise is not None and number(noise, "Observed(noise)", above=0) > 1:
+            raise InputError(f"Observed(noise={noise}) must be at most 1, in the units of [0, 1].")
         self.noise, self.channels = noise, data.channels
 
     def __len__(self) -> int:
@@ -269,5 +298,8 @@ class Observed(Source):
 
     def digest(self, index: int) -> str:
         """A hash of all digests."""
-        digests = [source.digest(index) for source in self.sources.values()]
-        return hashlib.sha256("".join([*digests, str(self.noise)]).encode()).hexdigest()
+        return hashlib.sha256("".join([*self.parts(index), str(self.noise)]).encode()).hexdigest()
+
+    def parts(self, index: int) -> list[str]:
+        """One for each image of the scene."""
+        return [source.digest(index) for source in self.sources.values()]

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from itertools import accumulate
 
+from mindl.core.arguments import kind
 from mindl.core.errors import InputError, LeakageError
 from mindl.data.inspection import Finding, Inspection, alike, inspect
 from mindl.data.places import Given, Place
@@ -35,6 +36,8 @@ def split(inspection: Inspection, parts: Mapping[str, float], *, seed: int = 0) 
     >>> {part: len(places) for part, places in split(inspect([COFFEE]), {"train": 1.0}).items()}
     {'train': 1}
     """
+    kind(inspection, Inspection, "split(inspection)", "what inspect(folder) has found")
+    kind(parts, Mapping, "split(parts)", 'shares by name, such as {"train": 0.9, "validation": 0.1}')
     shares = list(parts.values())
     if not shares or not all(isinstance(s, (int, float)) and s > 0 for s in shares) or abs(sum(shares) - 1) > 1e-6:
         raise InputError(f"split(parts={dict(parts)}) needs shares above 0 that are together 1.")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mindl.core.arguments import number, whole
 from mindl.core.arrays import Image, PerImage
 from mindl.core.errors import InputError
 from mindl.core.reduce import total
@@ -43,12 +44,19 @@ class Noise2Self(Loss):
     spacing: int = 4
 
     def __post_init__(self) -> None:
-        if not isinstance(self.spacing, int) or self.spacing < 2:
-            raise InputError(f"Noise2Self(spacing={self.spacing}) must be a whole number, at least 2.")
+        whole(self.spacing, 2, "Noise2Self(spacing)")
 
     def of(self, net: NeuralSolver, task: Task, problems: Problem, generator: torch.Generator) -> PerImage:
         """That of the network's answers to images with replaced pixels."""
         data: Tensor = problems["data"]
+        if "mask" in problems:
+            raise InputError(
+                "Noise2Self judges noisy pixels, and in inpainting most are not known: EnergyLoss will do."
+            )
+        if self.spacing > min(data.shape[2:]):
+            raise InputError(
+                f"Noise2Self(spacing={self.spacing}) leaves no pixel to judge in crops of {min(data.shape[2:])}."
+            )
         judged = self._grid(data, generator)
         hidden = torch.where(judged, _neighbours(data, generator), data)
         answer = net(task.model({**problems, "data": hidden})).image
@@ -87,8 +95,7 @@ class SURE(Loss):
     step: float = 0.05
 
     def __post_init__(self) -> None:
-        if not 0 < self.step < float("inf"):
-            raise InputError(f"SURE(step={self.step}) must be above 0.")
+        number(self.step, "SURE(step)", above=0)
 
     def of(self, net: NeuralSolver, task: Task, problems: Problem, generator: torch.Generator) -> PerImage:
         """The estimate for each image."""

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mindl.core.arguments import whole
 from mindl.core.errors import InputError
 from mindl.core.records import Row
 
@@ -36,9 +37,8 @@ class EarlyStop:
     measure: str = "psnr"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.patience, int) or self.patience < 1:
-            raise InputError(f"EarlyStop(patience={self.patience!r}) must be a whole number, at least 1.")
-        if self.measure not in MEASURES:
+        whole(self.patience, 1, "EarlyStop(patience)")
+        if not isinstance(self.measure, str) or self.measure not in MEASURES:
             raise InputError(f"EarlyStop(measure={self.measure!r}) must be one of {', '.join(MEASURES)}.")
 
     def best(self, record: Sequence[Row]) -> int | None:

@@ -6,6 +6,7 @@ import contextlib
 import multiprocessing
 import os
 import time
+import warnings
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -15,17 +16,20 @@ import torch
 from torch import nn
 
 from mindl.core import processes
-from mindl.core.errors import InputError, LeakageError, TrainingError
+from mindl.core.arguments import told
+from mindl.core.errors import InputError, LeakageError, MindlWarning, TrainingError
+from mindl.core.randomness import Purpose, generator_for
 from mindl.core.records import Row
 from mindl.data import Source
 from mindl.learning.interrupt import Interrupt
 from mindl.learning.learner import Learner
-from mindl.learning.run_folder import Keeper, Nowhere, RunFolder
+from mindl.learning.run_folder import Keeper, Nowhere, RunFolder, check_place
 from mindl.learning.stream import Stream, listed
 from mindl.learning.task import Task
 from mindl.learning.training import Training
 from mindl.learning.validation import Validation
-from mindl.neural import NeuralSolver
+from mindl.neural import NeuralSolver, ReadingSolver
+from mindl.neural.neural_solver import in_use
 from mindl.store.folder import save, storable
 
 TOLERATED = 10
@@ -128,11 +132,17 @@ def fit(
     >>> md.fit(net, md.learning.Denoising(), leaves, settings)
     <training of WitnessHead (UNet, 1,138 parameters): 3 steps, finished>
     """
-    training, watch = Training() if training is None else training, watch or Unwatched()
-    _check_arguments(net, task, images, training, validation)
+    training, watch = Training() if training is None else training, Unwatched() if watch is None else watch
+    check_arguments("fit", net, task, images, training, validation)
+    if not all(callable(getattr(watch, name, None)) for name in ("stepped", "skipped")):
+        raise InputError(
+            f"fit(watch) needs an object with stepped(row, steps) and skipped(name, why); got {told(watch)}."
+        )
     if resume and folder is None:
         raise InputError("fit(resume=True) goes on with the run of a folder: name it by folder=.")
-    _check_together(net, task, images, training, validation)
+    if folder is not None:
+        check_place(folder, resume=resume)
+    check_together(net, task, images, training, validation)
     with processes.joined():
         return _fitted(net, task, images, training, validation, folder, resume, watch)
 
@@ -159,7 +169,7 @@ def _fitted(
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise SystemExit(1)  # a worker reads the script again, which has no `if __name__ == "__main__":`
     if training.steps:  # what cannot be trained leaves no folder behind
-        net.check(task.model(training.loss.shown(stream.batch(0).problems)))
+        _rehearse(net, task, stream, training, validation)
     if folder is None or processes.share()[0] > 0:
         return _train(net, task, stream, training, validation, Nowhere(), watch)
     keeper = RunFolder(folder, describe(net, task, images, training, validation), resume=resume)
@@ -168,7 +178,28 @@ def _fitted(
         if run.finished and storable(net):
             examined = [row for row in run.record if "excess" in row]
             save(net, keeper.folder / "model", record=examined, overwrite=True)
+        elif run.finished:
+            warnings.warn(
+                MindlWarning(
+                    f"{net.title} is not made of parts that mindl can store: {keeper.folder} holds no model/. "
+                    "Keep its weights by safetensors.torch.save_file(net.state_dict(), path)."
+                ),
+                stacklevel=4,
+            )
     return replace(run, folder=keeper.folder)
+
+
+def _rehearse(
+    net: NeuralSolver, task: Task, stream: Stream, training: Training, validation: Validation | None
+) -> None:
+    """Pose the first problems, and ask network and loss once: what does not go together says so here."""
+    problems = training.loss.shown(stream.batch(0).problems)
+    stream.check_workers(training.workers)
+    net.check(task.model(problems))
+    if validation is not None:
+        net.check(validation.model)
+    with in_use(net):
+        training.loss.of(net, task, problems, generator_for(training.seed, Purpose.LOSS))
 
 
 def _train(
@@ -216,7 +247,8 @@ def _train(
             if asked or over:
                 break
     learner.finish()
-    net.trained = task.range
+    if done:
+        net.trained = task.range_on(stream.source.noise)
     return Run(net, done, over or done >= training.steps, record, skipped, None)
 
 
@@ -236,7 +268,9 @@ def _of_all(skipped: dict[str, str], asked: bool) -> tuple[dict[str, str], bool]
     return {name: why for found, _ in told for name, why in found.items()}, any(asked for _, asked in told)
 
 
-def _check_arguments(net: object, task: object, images: object, training: object, validation: object) -> None:
+def check_arguments(
+    call: str, net: object, task: object, images: object, training: object, validation: object = None
+) -> None:
     """A sentence for every argument of another kind."""
     wanted = (
         (net, NeuralSolver, "net", "a neural solver such as WitnessHead(UNet(1, 2), InUnitsOfWeight())"),
@@ -247,10 +281,10 @@ def _check_arguments(net: object, task: object, images: object, training: object
     )
     for value, kind, name, meant in wanted:
         if not isinstance(value, kind):
-            raise InputError(f"fit({name}) needs {meant}; got {type(value).__name__}.")
+            raise InputError(f"{call}({name}) needs {meant}; got {type(value).__name__}.")
 
 
-def _check_together(
+def check_together(
     net: NeuralSolver, task: Task, images: Source, training: Training, validation: Validation | None
 ) -> None:
     """What each is may be right, and still they do not fit."""
@@ -259,12 +293,29 @@ def _check_together(
             f"{net.title} is for images of {net.channels} channel(s), and these have {images.channels}: make the "
             f"images with channels={net.channels}."
         )
-    if training.early_stop is not None and validation is None:
-        raise InputError("Training(early_stop=...) looks at examinations: give fit a validation.")
+    if images.posed_by not in (None, task.about):
+        raise InputError(
+            f"These problems were posed by another task, {images.posed_by}; this one is {task.about}."
+        )
+    if training.early_stop is not None:
+        if validation is None:
+            raise InputError("Training(early_stop=...) looks at examinations: give fit a validation.")
+        if training.early_stop.measure == "psnr" and "clean" not in validation.problems:
+            raise InputError(
+                'EarlyStop(measure="psnr") needs a validation with clean images, and this one has none: '
+                'measure="excess" looks at the energy.'
+            )
+    if not any(parameter.requires_grad for parameter in net.parameters()):
+        raise InputError(f"{net.title} has nothing to learn: no parameters, or all of them are frozen.")
+    if training.precision != "float32" and not isinstance(net, ReadingSolver):
+        raise InputError(
+            f"Training(precision={training.precision!r}) is for networks that read a model, such as WitnessHead; "
+            f"the steps of {net.title} are a solver's, and keep their precision."
+        )
     if validation is None or validation.seen:
         return
-    digests = {images.digest(i): i for i in range(len(images))}
-    both = [images.name(digests[found]) for found in validation.digests if found in digests]
+    seen = {part: i for i in range(len(images)) for part in images.parts(i)}
+    both = sorted({images.name(seen[part]) for part in validation.parts if part in seen})
     if both:
         more = f" and {len(both) - 1} more" if len(both) > 1 else ""
         raise LeakageError(
@@ -282,7 +333,13 @@ def describe(
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
         "processes": processes.share()[1],
-        "net": {"kind": repr(net), "reading": repr(getattr(net, "reading", None)), "shapes": _shapes(net)},
+        "net": {
+            "kind": repr(net),
+            "reading": repr(getattr(net, "reading", None)),
+            "shapes": _shapes(net),
+            "frozen": [name for name, parameter in net.named_parameters() if not parameter.requires_grad],
+            "begun_with": net.begun_with,
+        },
         "task": task.about,
         "images": {"about": images.about, "sha256": images.fingerprint()},
         "training": training.config,

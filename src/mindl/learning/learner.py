@@ -140,11 +140,7 @@ def _computing_in(net: NeuralSolver, precision: str) -> Iterator[None]:
     if precision == "float32":
         yield
         return
-    if not isinstance(net, ReadingSolver):
-        raise InputError(
-            f"Training(precision={precision!r}) is for networks that read a model, such as WitnessHead; the "
-            f"steps of {net.title} are a solver's, and keep their precision."
-        )
+    assert isinstance(net, ReadingSolver)  # fit has seen to it
     net.autocast = getattr(torch, precision)
     try:
         yield

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from mindl.core.errors import InputError
+from mindl.core.arguments import kind, number
 
 
 @dataclass(frozen=True)
@@ -44,8 +43,10 @@ class Adam(Optimiser):
     decay: float = 0.0
 
     def __post_init__(self) -> None:
-        if not (0 < self.rate < math.inf and 0 <= self.momentum < 1 and 0 <= self.memory < 1 and self.decay >= 0):
-            raise InputError(f"{self!r} needs rate > 0, momentum and memory in [0, 1), decay >= 0.")
+        number(self.rate, "Adam(rate)", above=0)
+        number(self.momentum, "Adam(momentum)", least=0, below=1)
+        number(self.memory, "Adam(memory)", least=0, below=1)
+        number(self.decay, "Adam(decay)", least=0)
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """AdamW."""
@@ -69,8 +70,10 @@ class SGD(Optimiser):
     decay: float = 0.0
 
     def __post_init__(self) -> None:
-        if not (0 < self.rate < math.inf and 0 <= self.momentum < 1 and self.decay >= 0):
-            raise InputError(f"{self!r} needs rate > 0, momentum in [0, 1), decay >= 0.")
+        number(self.rate, "SGD(rate)", above=0)
+        number(self.momentum, "SGD(momentum)", least=0, below=1)
+        number(self.decay, "SGD(decay)", least=0)
+        kind(self.nesterov, bool, "SGD(nesterov)", "True or False")
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """SGD; without momentum there is nothing to look ahead by."""

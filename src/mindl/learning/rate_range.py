@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
-import math
 from dataclasses import dataclass, replace
 
+from mindl.core.arguments import number, whole
 from mindl.core.errors import InputError, TrainingError
 from mindl.data import Source
+from mindl.learning.fit import check_arguments, check_together
 from mindl.learning.learner import Learner
 from mindl.learning.run_folder import Nowhere
 from mindl.learning.schedules import Geometric
@@ -79,11 +80,11 @@ def rate_range(
     >>> len(found.rates) <= 20, found.steepest <= found.rates[-1]
     (True, True)
     """
-    if not 0 < smallest < largest < math.inf or not isinstance(steps, int) or steps < 10:
-        raise InputError(
-            f"rate_range(smallest={smallest}, largest={largest}, steps={steps}) needs rates in order and 10 steps."
-        )
     base = Training() if training is None else training
+    check_arguments("rate_range", net, task, images, base)
+    number(smallest, "rate_range(smallest)", above=0, below=number(largest, "rate_range(largest)", above=0))
+    whole(steps, 10, "rate_range(steps)")
+    check_together(net, task, images, base, None)
     optimiser = replace(base.optimiser, rate=smallest)
     sweep = replace(base, optimiser=optimiser, schedule=Geometric(largest / smallest), steps=steps, average=None)
     stream = Stream(

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import save as pack
 from torch import Tensor
 
+from mindl.core import arguments
 from mindl.core.errors import InputError, MindlWarning, OutputError, StoreError
 from mindl.core.files import only_one, write_whole
 from mindl.core.records import Row, flat, plain, read_json
@@ -90,6 +91,7 @@ class RunFolder:
     """
 
     def __init__(self, folder: str | os.PathLike[str], config: dict[str, Any], *, resume: bool) -> None:
+        check_place(folder, resume=resume)
         self.folder = Path(folder)
         self._record = self.folder / "record.jsonl"
         try:
@@ -109,13 +111,8 @@ class RunFolder:
     def _open(self, config: dict[str, Any], resume: bool) -> None:
         if not self._begun():
             self._found(config)
-        elif resume:
-            _check_same(config, self.config(), self.folder)
         else:
-            raise InputError(
-                f"There is a run in {self.folder} already: resume=True (--resume) goes on with it, or name a new "
-                "folder."
-            )
+            _check_same(config, self.config(), self.folder)
 
     def _begun(self) -> bool:
         """Whether a run is there that has done a step; one that has not is founded anew."""
@@ -214,6 +211,27 @@ class RunFolder:
         return f"The batch is kept in {path}, the last good state in {self._state.parent}"
 
 
+def check_place(folder: str | os.PathLike[str], *, resume: bool) -> None:
+    """See that a run may begin in a folder, or go on; nothing is written.
+
+    Raises:
+        InputError: there is a run already that is not to be gone on with, or something else.
+        StoreError: the run that is there is damaged or of a newer version.
+    """
+    place = arguments.path(folder, "The folder of a run")
+    if not (place / "config.json").exists():
+        return
+    if not (place / "checkpoint").is_dir():
+        raise InputError(f"{place} holds a config.json of something else (a stored network?): name a new folder.")
+    if read_json(place / "config.json").get("format", 0) > FORMAT:
+        raise StoreError(f"The run in {place} was written by a newer mindl: update mindl.")
+    state = place / "checkpoint" / "state.safetensors"
+    if not resume and state.exists() and read_checkpoint(state).step > 0:
+        raise InputError(
+            f"There is a run in {place} already: resume=True (--resume) goes on with it, or name a new folder."
+        )
+
+
 def read_record(folder: str | os.PathLike[str]) -> list[Row]:
     """The record of a run, one row for each step.
 
@@ -241,9 +259,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
 def _check_same(new: dict[str, Any], old: dict[str, Any], folder: Path) -> None:
     """A run goes on as it began, as far as its result depends on it."""
     mine, theirs = (flat(json.loads(json.dumps(config))) for config in (new, old))
+    free = FREE if new["training"]["early_stop"] == "None" else tuple(name for name in FREE if name not in JUDGES)
     differ = sorted(name for name in mine.keys() | theirs.keys() if mine.get(name) != theirs.get(name))
     bits = [name for name in differ if name in ("torch", "threads", "processes")]
-    told = [name for name in differ if name not in bits and not name.startswith(FREE)]
+    told = [name for name in differ if name not in bits and not name.startswith(free)]
     if "net.kind" in told or "net.reading" in told:
         told = [name for name in told if not name.startswith("net.shapes")]
     if told:
@@ -265,6 +284,9 @@ def _change(name: str, old: dict[str, Any], new: dict[str, Any]) -> str:
         return f"images were {was!r}, are {now!r}" + (" with other contents" if was == now else "")
     return f"{name} was {old.get(name)!r}, is {new.get(name)!r}"
 
+
+JUDGES = ("validation", "training.check_every")
+"""What decides with an early stop which weights are kept."""
 
 FREE = ("format", "mindl", "images.about", "validation", "training.check_every")
 """What may differ when a run goes on: it does not change the weights."""

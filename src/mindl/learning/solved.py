@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mindl.core import arguments
+from mindl.core.arguments import kind, whole
 from mindl.core.errors import InputError, OutputError, TrainingError
 from mindl.core.files import write_whole
 from mindl.core.records import read_json
@@ -21,6 +23,8 @@ from mindl.learning.stream import Stream
 from mindl.learning.task import Problem, Task
 from mindl.solvers import Stop, minimise
 from mindl.solvers.solver import Solver
+
+CONFIG = "config.json"
 
 CHUNK = 32
 """Problems that are solved, and written, at a time."""
@@ -37,14 +41,20 @@ class SolvedProblems(Source):
     problems = True
 
     def __init__(
-        self, samples: dict[str, Tensor], certificates: dict[str, Tensor], digests: list[str], about: str, key: str
+        self,
+        samples: dict[str, Tensor],
+        certificates: dict[str, Tensor],
+        parts: list[list[str]],
+        about: str,
+        made_of: dict[str, Any],
     ) -> None:
-        self._samples, self.certificates, self._digests = samples, certificates, digests
-        self._about, self._key = about, key
+        self._samples, self.certificates, self._parts = samples, certificates, parts
+        self._about, self._made_of = about, made_of
+        self.posed_by = made_of["task"]
         self.channels = samples["solution"].shape[1]
 
     def __len__(self) -> int:
-        return len(self._digests)
+        return len(self._parts)
 
     def name(self, index: int) -> str:
         """Its number."""
@@ -76,11 +86,15 @@ class SolvedProblems(Source):
 
     def digest(self, index: int) -> str:
         """That of the image that the problem was drawn from."""
-        return self._digests[index]
+        return self._parts[index][0]
+
+    def parts(self, index: int) -> list[str]:
+        """Those of the scene that the problem was drawn from."""
+        return self._parts[index]
 
     def fingerprint(self) -> str:
         """A hash of what they were made from, and how."""
-        return hashlib.sha256(f"{self._key} {len(self)}".encode()).hexdigest()
+        return hashlib.sha256(json.dumps([self._made_of, len(self)], sort_keys=True).encode()).hexdigest()
 
 
 def solved(
@@ -99,7 +113,7 @@ def solved(
 
     Problems are drawn as in training; they are not turned or disturbed again afterwards, since the solution of a
     turned problem is not the turned solution (differences look forward). With a folder they are kept, a file for
-    every 32, and a later call goes on where an earlier one ended.
+    every 32, and a later call goes on where an earlier one ended, also to a larger number.
 
     Args:
         task: draws problems and makes models of them.
@@ -124,40 +138,41 @@ def solved(
     >>> bool(found.certificates["met"].all()), sorted(found.sample(0))
     (True, ['clean', 'data', 'dual', 'noise', 'solution', 'weight'])
     """
-    if not isinstance(count, int) or count < 1:
-        raise InputError(f"solved(count={count!r}) must be a whole number, at least 1.")
+    whole(count, 1, "solved(count)")
+    kind(solver, Solver | None, "solved(solver)", "a solver such as PrimalDual()")
     stop = Stop() if stop is None else stop
-    visits = -(-count // len(images))
-    stream = Stream(images, task, batch=CHUNK, crop=crop, crops_per_image=visits, seed=seed)
+    stream = Stream(images, task, batch=CHUNK, crop=crop, crops_per_image=1, seed=seed)
     made_of = {
         "format": 1,
         "task": task.about,
         "images": images.fingerprint(),
         "crop": crop,
-        "visits": visits,
         "seed": seed,
         "solver": repr(solver),
         "stop": repr(stop),
     }
-    place = None if folder is None else _opened(Path(folder), made_of)
+    place = None if folder is None else arguments.path(folder, "solved(folder)")
+    if place is not None:
+        _check_place(place, made_of)
     chunks: list[dict[str, Tensor]] = []
     for number in range(-(-count // CHUNK)):
-        path = None if place is None else place / f"problems-{number:05d}.safetensors"
-        if path is not None and path.exists():
-            chunk = read_sealed(path, "solved problems in", "delete the file, and it is made again")
+        file = None if place is None else place / f"problems-{number:05d}.safetensors"
+        if file is not None and file.exists():
+            chunk = read_sealed(file, "file of solved problems", "delete it, and it is made again")
         else:
             chunk = _solved_chunk(task, stream.batch(number).problems, solver, stop)
-            if path is not None:
-                write_sealed(path, chunk)
+            if file is not None:
+                _write(file, chunk, made_of)
         chunks.append(chunk)
         if watch is not None:
             watch(min(count, (number + 1) * CHUNK), count)
-    whole = {name: torch.cat([chunk[name] for chunk in chunks])[:count] for name in chunks[0]}
-    certificates = {k.removeprefix(_PROOF): v for k, v in whole.items() if k.startswith(_PROOF)}
-    samples = {k: v for k, v in whole.items() if not k.startswith(_PROOF)}
-    digests = [images.digest(stream.image_at(i)) for i in range(count)]
-    key = json.dumps(made_of, sort_keys=True)
-    return SolvedProblems(samples, certificates, digests, f"{count} problems of {images.about}, solved", key)
+    whole_set = {name: torch.cat([chunk[name] for chunk in chunks])[:count] for name in chunks[0]}
+    certificates = {k.removeprefix(_PROOF): v for k, v in whole_set.items() if k.startswith(_PROOF)}
+    samples = {k: v for k, v in whole_set.items() if not k.startswith(_PROOF)}
+    parts = [images.parts(stream.image_at(i)) for i in range(count)]
+    problems = SolvedProblems(samples, certificates, parts, f"{count} problems of {images.about}, solved", made_of)
+    problems.noise = images.noise
+    return problems
 
 
 _PROOF = "certificate."
@@ -175,20 +190,26 @@ def _solved_chunk(task: Task, problems: Problem, solver: Solver[Any, Any] | None
     return found | {_PROOF + name: value for name, value in certificate.items()}
 
 
-def _opened(folder: Path, made_of: dict[str, Any]) -> Path:
-    """The folder, once it is known to hold problems of this kind only."""
-    path = folder / "config.json"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"Cannot make the folder {folder}: {error.strerror or error}.") from error
-    if not path.exists():
-        write_whole(path, json.dumps(made_of, indent=2).encode())
-        return folder
-    there = read_json(path)
+def _check_place(folder: Path, made_of: dict[str, Any]) -> None:
+    """See that a folder holds problems of this kind, or nothing."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if not (folder / CONFIG).exists():
+        raise InputError(f"{folder} holds something else than solved problems: name a new folder.")
+    there = read_json(folder / CONFIG)
     differ = [name for name in made_of if there.get(name) != made_of[name]]
     if differ:
         raise InputError(
             f"{folder} holds problems that were made otherwise ({', '.join(differ)} differ): name a new folder."
         )
-    return folder
+
+
+def _write(file: Path, chunk: dict[str, Tensor], made_of: dict[str, Any]) -> None:
+    """Write solved problems, and before the first ones what they were made of."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"Cannot make the folder {file.parent}: {error.strerror or error}.") from error
+    if not (file.parent / CONFIG).exists():
+        write_whole(file.parent / CONFIG, json.dumps(made_of, indent=2).encode())
+    write_sealed(file, chunk)

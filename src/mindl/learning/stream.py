@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from mindl.core.arguments import kind, whole
 from mindl.core.errors import InputError, MindlError, TrainingError
 from mindl.core.randomness import Purpose, generator_for
 from mindl.data import Placement, Source
@@ -69,6 +70,10 @@ class Stream:
         seed: int,
         share: tuple[int, int] = (0, 1),
     ) -> None:
+        kind(source, Source, "Stream(source)", "a source of images such as DeadLeaves()")
+        kind(task, Task, "Stream(task)", "a task such as Denoising()")
+        for value, name in ((batch, "batch"), (crop, "crop"), (crops_per_image, "crops_per_image")):
+            whole(value, 1, f"Stream({name})")
         which, parts = share
         if batch % parts:
             raise InputError(
@@ -139,6 +144,21 @@ class Stream:
                 seen.add(image)
                 yield image
 
+    def check_workers(self, workers: int) -> None:
+        """See that the stream can be sent to other processes, if there are to be any.
+
+        Raises:
+            InputError: it cannot.
+        """
+        try:
+            if workers:
+                pickle.dumps(self)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise InputError(
+                f"workers={workers} needs a task and images that can be sent to another process ({error}): define "
+                "functions and classes at the top level of a module, or use workers=0."
+            ) from error
+
     def batches(self, first: int, last: int, workers: int) -> Iterator[Batch]:
         """The batches [first, last), made by ``workers`` processes beside this one (0: by this one).
 
@@ -148,13 +168,7 @@ class Stream:
         if workers == 0:
             yield from (self.batch(number) for number in range(first, last))
             return
-        try:
-            pickle.dumps(self)
-        except (pickle.PicklingError, AttributeError, TypeError) as error:
-            raise InputError(
-                f"workers={workers} needs a task and images that can be sent to another process ({error}): define "
-                "functions and classes at the top level of a module, or use workers=0."
-            ) from error
+        self.check_workers(workers)
         loader = DataLoader(
             _Numbered(self),
             batch_size=None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -39,6 +39,10 @@ class Task(ABC):
     @abstractmethod
     def range(self) -> Range:
         """What a network trained on the task knows."""
+
+    def range_on(self, noise: float | None) -> Range:
+        """The same, on images that were observed with this noise; None: on clean ones."""
+        return self.range
 
     @property
     def about(self) -> str:
@@ -113,6 +117,10 @@ class Denoising(Task):
         """Noise, and the weights that go with it."""
         low, high = (n * r for n, r in zip(self.noise, self.weight_per_noise, strict=True))
         return Range(model=self._title, noise=self.noise, weight=(low, high))
+
+    def range_on(self, noise: float | None) -> Range:
+        """With the noise of what was observed."""
+        return self.range if noise is None else replace(self, noise=(noise, noise)).range
 
     @property
     def about(self) -> str:
@@ -201,7 +209,7 @@ def _check_maker(task: str, model_of: object) -> None:
 
 
 def _check_bounds(name: str, bounds: tuple[float, float], most: float) -> None:
-    if not isinstance(bounds, tuple) or len(bounds) != 2:
+    if not isinstance(bounds, tuple) or len(bounds) != 2 or not all(isinstance(b, int | float) for b in bounds):
         raise InputError(f"{name}={bounds} must be two numbers, the smallest and the largest: (0.1, 0.1).")
     low, high = bounds
     if not 0 < low <= high <= most or not math.isfinite(high):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from mindl.core.arguments import number, whole
 from mindl.core.errors import InputError
 from mindl.learning.early_stop import EarlyStop
 from mindl.learning.losses import EnergyLoss, Loss
@@ -64,9 +65,7 @@ class Training:
             "check_every": 1,
         }
         for name, low in least.items():
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < low:
-                raise InputError(f"Training({name}={value!r}) must be a whole number, at least {low}.")
+            whole(getattr(self, name), low, f"Training({name})")
         for name, kind, meant in (
             ("loss", Loss, "EnergyLoss()"),
             ("optimiser", Optimiser, "Adam(rate=4e-3)"),
@@ -77,10 +76,10 @@ class Training:
                 raise InputError(f"Training({name}={getattr(self, name)!r}) must be an object such as {meant}.")
         if self.precision not in PRECISIONS:
             raise InputError(f"Training(precision={self.precision!r}) must be one of {', '.join(PRECISIONS)}.")
-        if self.clip is not None and not self.clip > 0:
-            raise InputError(f"Training(clip={self.clip}) must be above 0, or None.")
-        if self.average is not None and not 0 <= self.average < 1:
-            raise InputError(f"Training(average={self.average}) must be at least 0 and below 1, or None.")
+        if self.clip is not None:
+            number(self.clip, "Training(clip), if it is not None,", above=0)
+        if self.average is not None:
+            number(self.average, "Training(average), if it is not None,", least=0, below=1)
 
     @property
     def config(self) -> dict[str, Any]:

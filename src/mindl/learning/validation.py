@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from mindl.core.arguments import kind, whole
 from mindl.core.arrays import Image, PerImage
 from mindl.core.errors import InputError, MindlWarning
 from mindl.core.randomness import Purpose, generator_for
@@ -96,13 +97,16 @@ class Validation:
         stop: Stop | None = None,
         seen: bool = False,
     ) -> None:
+        kind(task, Task, "Validation(task)", "a task such as Denoising()")
+        kind(source, Source, "Validation(source)", "a source of images such as DeadLeaves()")
+        whole(count, 1, "Validation(count)")
+        whole(crop, 1, "Validation(crop)")
+        whole(seed, 0, "Validation(seed)")
         problems = [_problem(task, source, i, crop, seed) for i in range(count)]
-        if not problems:
-            raise InputError(f"Validation(count={count}) needs at least one problem.")
         self.problems = {name: torch.stack([p[name] for p in problems]) for name in problems[0]}
         self.model: Energy = task.model(self.problems)
         self.crop, self.seed, self.about, self.seen = crop, seed, source.about, seen
-        self.digests = {source.digest(i % len(source)) for i in range(count)}
+        self.parts = {part for i in range(count) for part in source.parts(i % len(source))}
         solution = minimise(self.model, stop=stop or Stop(1e-5, steps=2000))
         if not solution.outcome.met:
             warnings.warn(

@@ -28,6 +28,7 @@ class NeuralSolver(nn.Module, ABC):
 
     Attributes:
         trained: what the network was trained for; None where that is not known.
+        begun_with: the stored network whose weights it began with, where ``mindl.store.transfer`` gave it some.
     """
 
     accepts: type[Model]
@@ -39,6 +40,7 @@ class NeuralSolver(nn.Module, ABC):
         self.channels = channels
         self.title = type(self).__name__ if title is None else title
         self.trained: Range | None = None
+        self.begun_with: str | None = None
 
     def check(self, model: Model) -> None:
         """See that the network can answer the model.

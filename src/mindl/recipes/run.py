@@ -9,6 +9,7 @@ from pathlib import Path
 from mindl.data import DeadLeaves, Inspection, Photographs, Place, Source, Together, inspect, split
 from mindl.images.photographs import COFFEE
 from mindl.learning import RateRange, Run, TrainingWatch, Validation, fit, rate_range, read_record, solved
+from mindl.learning.run_folder import check_place
 from mindl.recipes.card import model_card
 from mindl.recipes.recipe import Recipe
 from mindl.store import save, transfer
@@ -55,6 +56,7 @@ def train(
         InputError, TrainingError, OutputError: as for ``fit``.
         StoreError: the weights to begin with do not fit; every missing and extra tensor is named.
     """
+    check_place(folder, resume=resume)
     settings = replace(recipe.training, seed=seed, workers=workers)
     if steps is not None:
         settings = replace(settings, steps=steps)
@@ -77,7 +79,7 @@ def train(
             validation,
             steps=run.steps,
             note=note,
-            start=None if start is None else str(start),
+            start=run.net.begun_with,
             left_out=len(run.skipped),
         )
         save(run.net, Path(folder) / "model", card=card, record=examined, overwrite=True)

@@ -26,7 +26,7 @@ class TensorDifference:
 
     Attributes:
         largest: the largest difference of a value.
-        relative: :math:`\\|a - b\\| / \\|a\\|`.
+        relative: :math:`\\|a - b\\| / \\max(\\|a\\|, \\|b\\|)`.
     """
 
     largest: float
@@ -99,7 +99,7 @@ def _settings(folder: Path) -> dict[str, Any]:
 
 
 def _difference(a: Tensor, b: Tensor) -> TensorDifference:
-    apart, size = (a.double() - b.double()), a.double().norm().clamp(min=1e-30)
+    apart, size = a.double() - b.double(), torch.maximum(a.double().norm(), b.double().norm()).clamp(min=1e-30)
     return TensorDifference(float(apart.abs().max()), float(apart.norm() / size))
 
 

@@ -24,6 +24,7 @@ from safetensors.torch import save as pack
 from torch import Tensor, nn
 
 import mindl
+from mindl.core import arguments
 from mindl.core.errors import InputError, MindlError, StoreError
 from mindl.core.files import check_target, write_whole
 from mindl.core.randomness import generator_for
@@ -128,10 +129,12 @@ def export(
     >>> given = {"data": noisy.astype("float32"), "weight": weight.astype("float32")}  # doctest: +SKIP
     >>> image, dual = session.run(None, given)                                     # doctest: +SKIP
     """
-    target = Path(path)
+    names = _inputs(net, model_of)
+    target = arguments.path(path, "export(path)")
+    if channels is not None:
+        arguments.whole(channels, 1, "export(channels)")
     if target.suffix not in _FORMATS:
         raise InputError(f"export writes files that end in {' or '.join(_FORMATS)}, got {target.name!r}.")
-    names = _inputs(net, model_of)
     check_target(target, overwrite=overwrite)
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if target.suffix == ".onnx" and missing:

@@ -8,6 +8,7 @@ probe.npz            an input and the output that belongs to it
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -20,6 +21,8 @@ from safetensors.torch import load as unpack
 from safetensors.torch import save as pack
 from torch import nn
 
+from mindl.core import arguments
+from mindl.core.arguments import kind
 from mindl.core.errors import InputError, OutputError, ProbeWarning, StoreError, look_up
 from mindl.core.files import write_together
 from mindl.core.records import Row, plain, read_json
@@ -79,7 +82,13 @@ def save(
             f"save(net, folder) stores a neural solver such as Direct(network, Start()), got a "
             f"{type(net).__name__}; weights of any network: safetensors.torch.save_file(net.state_dict(), path)."
         )
-    target = Path(folder)
+    target = arguments.path(folder, "save(folder)")
+    kind(card, str | None, "save(card)", "the text of the card")
+    kind(record, list | None, "save(record)", "a list of rows")
+    if isinstance(folder, str) and folder in shipped():
+        raise InputError(
+            f"md.load({folder!r}) means the network that comes with mindl: name another folder, or './{folder}'."
+        )
     there = [name for name in (CONFIG, WEIGHTS, CARD, PROBE, RECORD) if (target / name).exists()]
     if there and not overwrite:
         what = (
@@ -109,11 +118,18 @@ def save(
         "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     }
     config["checksum"] = _checksum(config)
+    new = not target.exists()
     try:
         target.mkdir(exist_ok=True)
     except OSError as error:
         raise OutputError(f"Cannot make the folder {target}: {error.strerror or error}.") from error
-    write_together(target, {**files, CONFIG: json.dumps(config, indent=2).encode()}, last=CONFIG)
+    try:
+        write_together(target, {**files, CONFIG: json.dumps(config, indent=2).encode()}, last=CONFIG)
+    except OutputError:
+        if new:
+            with contextlib.suppress(OSError):
+                target.rmdir()
+        raise
     if record is None and RECORD in there:
         (target / RECORD).unlink()
     return target

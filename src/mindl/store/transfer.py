@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from mindl.core.arguments import told
 from mindl.core.errors import InputError, StoreError
+from mindl.neural import NeuralSolver
 from mindl.store.folder import find, weights_of
 
 
@@ -65,7 +67,9 @@ def transfer(net: nn.Module, source: str | os.PathLike[str] | nn.Module, *, part
     True
     """
     if not isinstance(net, nn.Module):
-        raise InputError(f"transfer(net) needs a network, got {net!r}.")
+        raise InputError(f"transfer(net) needs a network; got {told(net)}.")
+    if not isinstance(source, nn.Module | str | os.PathLike):
+        raise InputError(f"transfer(source) needs a name, a model folder or a network; got {told(source)}.")
     stored = source.state_dict() if isinstance(source, nn.Module) else weights_of(find(source))
     own = net.state_dict()
     both = [name for name in own if name in stored]
@@ -83,6 +87,8 @@ def transfer(net: nn.Module, source: str | os.PathLike[str] | nn.Module, *, part
     with torch.no_grad():
         for name in found.taken:
             own[name].copy_(stored[name])
+    if isinstance(net, NeuralSolver):
+        net.begun_with = source.title if isinstance(source, NeuralSolver) else str(source)
     return found
 
 
