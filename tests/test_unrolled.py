@@ -312,6 +312,20 @@ def test_no_step_makes_an_image_larger_whatever_was_learned(
     assert all(b <= a * (1 + 1e-12) + 1e-15 for a, b in pairwise(sizes)), sizes
 
 
+@pytest.mark.parametrize("solver", [Explicit(), FED(3), FSI(3), DuFortFrankel(), SemiImplicit()], ids=repr)
+@pytest.mark.parametrize(
+    "which", ["linear_diffusion", "charbonnier_flow", "haar_diffusion", "edge_enhancing_diffusion"]
+)
+def test_a_diffusivity_that_learned_to_be_0_moves_nothing(which: str, solver: Any) -> None:
+    flow = md.models.FLOWS[which](rand(1, 1, 6, 7))
+    if flow.why_not(solver.accepts) is not None:
+        pytest.skip(f"{solver.title} does not serve {which}")
+    net = Unrolled(solver, 3, [SplinePenaliser(5)])
+    with torch.no_grad():
+        net.freedoms[0].values.fill_(-1)
+        assert torch.allclose(net(flow).image, flow.data, atol=1e-6)
+
+
 def test_training_hard_against_the_bounds_does_not_break_them() -> None:
     """An optimiser that is paid for making the image larger does not succeed."""
     flow = md.models.charbonnier_flow(rand(1, 1, 12, 12) - 0.5, 0.1)

@@ -23,6 +23,9 @@ LEAST_GAIN = 1e-12
 QUADRATURE = 8
 """Points of Gauss and Legendre between two knots."""
 
+LEAST = 1e-6
+"""The bound of factors that are 0 everywhere: an image that nothing moves has no largest stable step."""
+
 
 @dataclass(frozen=True, eq=False)
 class Factor(ABC):
@@ -132,11 +135,10 @@ class Modulated(SmoothPenaliser):
 
     @property
     def largest_diffusivity(self) -> float | Tensor:  # type: ignore[override]
-        """An upper bound."""
+        """An upper bound; never 0, since stable steps are divided by it."""
         gain = 1.0 if self.gains is None else float(self.gains.detach().max())
-        return (
-            highest(self.base.largest_diffusivity) * gain * (1.0 if self.factor is None else self.factor.largest)
-        )
+        whole = gain * (1.0 if self.factor is None else self.factor.largest)
+        return highest(self.base.largest_diffusivity) * max(whole, LEAST)
 
     def diffusivity(self, squared_magnitude: Tensor) -> Tensor:
         """a m(s) g(s^2)."""
