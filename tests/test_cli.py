@@ -447,7 +447,7 @@ def test_a_full_or_closed_error_stream_stops_nothing(tmp_path: Path, photo: Path
 
 
 def test_an_interruption_is_told(tmp_path: Path) -> None:
-    md.images.write(tmp_path / "a.png", random_image(1, 3, 2500, 2500))
+    md.images.write(tmp_path / "a.png", random_image(1, 3, 1200, 1200))
     command = [sys.executable, "-m", "mindl", "denoise", str(tmp_path / "a.png"), "-o", str(tmp_path / "b.png")]
     command += ["--tolerance", "1e-6"]  # long enough to be interrupted
     plain = {**os.environ, "MINDL_KERNELS": "off"}  # while LLVM hands over a kernel, Python drops what is raised
