@@ -23,6 +23,9 @@ Inputs = Annotated[list[Path], typer.Argument(metavar="IN...", help="Photographs
 Output = Annotated[
     Path, typer.Option("-o", "--output", metavar="OUT", help="File to write; a folder for several inputs.")
 ]
+Page = Annotated[
+    Path | None, typer.Option("-o", "--output", metavar="FILE", help="Also write the table, in Markdown.")
+]
 Model = Annotated[
     str,
     typer.Option(

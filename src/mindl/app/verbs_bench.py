@@ -74,9 +74,7 @@ def bench_speed(
 @bench.command("nets")
 def bench_nets(
     steps: Annotated[int, typer.Option(min=1, help="Of training, for each architecture.")] = 600,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Also write the table, in Markdown.")
-    ] = None,
+    output: options.Page = None,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
@@ -93,9 +91,7 @@ def bench_nets(
 def bench_loading(
     images: Annotated[Path | None, typer.Option(help="A folder of images; by default pictures are made.")] = None,
     batches: Annotated[int, typer.Option(min=4, help="That each figure is measured over.")] = 40,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Also write the table, in Markdown.")
-    ] = None,
+    output: options.Page = None,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
@@ -112,9 +108,7 @@ def bench_training(
         typer.Option(help="Clean photographs to examine on; by default the one that ships with mindl."),
     ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Of training, instead of the recipes'.")] = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Also write the table, in Markdown.")
-    ] = None,
+    output: options.Page = None,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
