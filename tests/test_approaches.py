@@ -800,3 +800,12 @@ def test_wrong_arguments_get_one_short_sentence(
         make()
     assert len(str(caught.value)) < 320 and "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_run_that_is_begun_anew_begins_with_its_own_weights(tmp_path: Path) -> None:
+    """Of the one before, which did no step, nothing is left."""
+    fit(small(), Denoising(), LEAVES, replace(SHORT, steps=0), folder=tmp_path / "run")
+    nets = [Direct(md.nets.PlainCNN(1, 1, width=6, depth=3, seed=9), Start()) for _ in range(2)]
+    fit(nets[0], Denoising(), LEAVES, SHORT)
+    fit(nets[1], Denoising(), LEAVES, SHORT, folder=tmp_path / "run")
+    assert all(torch.equal(a, b) for a, b in zip(*(net.parameters() for net in nets), strict=True))
