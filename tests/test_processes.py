@@ -122,5 +122,7 @@ def test_two_processes_have_the_gradients_of_one(tmp_path: Path) -> None:
     for name, weight in net.state_dict().items():
         assert torch.allclose(first[name], weight, atol=1e-6), name
     assert json.loads((folder / "config.json").read_text())["processes"] == 2
-    assert f"second process: {rows[0]['loss']} [2, 2, 2]" in done.stdout  # looked at twice, learned from
+    assert (
+        f"second process: {rows[0]['loss']} [2, 2, 2]" in done.stdout
+    )  # rehearsed, posed, learned from: no looks
     assert not (tmp_path / "both-2.pt").exists() and md.load(folder / "model") is not None

@@ -633,3 +633,19 @@ def test_what_was_learned_means_what_it_says() -> None:
     net.learn[0].values.data.fill_(0.6931471805599453)
     one, other = (md.models.rof(rand(1, 1, 7, 8), weight) for weight in (0.1, 0.2))
     assert torch.allclose(net(one).image, plain(PrimalDual(), other, 5).image, atol=1e-14)
+
+
+def test_learned_numbers_that_bound_each_other_stay_within_the_bounds() -> None:
+    """tau sigma |K|^2 <= 1 whatever both learned: the second is confined by what the first one has become."""
+    model = md.models.rof(random_image(2, 1, 9, 12), 0.1)
+    net = Unrolled(PrimalDual(), 4, [StepSizes(), Extrapolation()])
+    with torch.no_grad():
+        for values in net.parameters():
+            values.copy_(torch.linspace(2, -1, values.numel()).view_as(values))
+    found = md.neural.profile(net, model)
+    norm = model.operator.norm_squared(9, 12)
+    products = [
+        norm * a * b for a, b in zip(*map(found.numbers.get, ("step_size", "dual_step_size")), strict=True)
+    ]
+    assert max(products) <= 1 + 1e-6 and found.numbers["step_size"][0] > 5
+    assert max(found.share["dual_step_size"]) <= 1 + 1e-6 and max(found.share["extrapolation"]) <= 1

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import TypeVar
 
 from torch import Tensor, distributed
 
 T = TypeVar("T")
+
+_ALONE: ContextVar[bool] = ContextVar("alone", default=False)
 
 
 @contextlib.contextmanager
@@ -40,9 +43,24 @@ def share() -> tuple[int, int]:
     >>> share()
     (0, 1)
     """
-    if distributed.is_available() and distributed.is_initialized():
+    if not _ALONE.get() and distributed.is_available() and distributed.is_initialized():
         return distributed.get_rank(), distributed.get_world_size()
     return 0, 1
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Within it, this process is the only one: what it computes is its own, and it waits for nobody.
+
+    >>> with alone():
+    ...     share()
+    (0, 1)
+    """
+    token = _ALONE.set(True)
+    try:
+        yield
+    finally:
+        _ALONE.reset(token)
 
 
 def mean_of_all(values: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -43,5 +44,30 @@ def flat(record: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def plain(row: Row) -> Row:
-    """Numbers that JSON knows: NaN and infinity become null."""
-    return {k: None if isinstance(v, float) and not abs(v) < float("inf") else v for k, v in row.items()}
+    """Numbers that JSON knows: NaN and infinity become null, however deep.
+
+    >>> plain({"a": float("nan"), "b": [1, float("inf")]})
+    {'a': None, 'b': [1, None]}
+    """
+    return {k: _plain(v) for k, v in row.items()}
+
+
+def rounded(value: Any, digits: int = 4) -> Any:
+    """All numbers within a value, to so many digits that count: what is looked at, not gone on with.
+
+    >>> rounded({"a": [0.123456, 12], "b": 1234567.0})
+    {'a': [0.1235, 12], 'b': 1235000.0}
+    """
+    if isinstance(value, dict):
+        return {k: rounded(v, digits) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(v, digits) for v in value]
+    return float(f"{value:.{digits - 1}e}") if isinstance(value, float) else value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return plain(value)
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -5,6 +5,7 @@ from mindl.learning.blind import SURE, Noise2Self
 from mindl.learning.early_stop import EarlyStop
 from mindl.learning.fit import Run, TrainingWatch, fit
 from mindl.learning.losses import EnergyLoss, GapLoss, Loss, ModelLoss, ResidualLoss
+from mindl.learning.monitor import Monitor
 from mindl.learning.optimisers import SGD, Adam, Optimiser
 from mindl.learning.rate_range import RateRange, rate_range
 from mindl.learning.run_folder import read_record
@@ -33,6 +34,7 @@ __all__ = [
     "LinearFilter",
     "Loss",
     "ModelLoss",
+    "Monitor",
     "Noise2Noise",
     "Noise2Self",
     "Optimiser",

@@ -16,13 +16,14 @@ import torch
 from torch import nn
 
 from mindl.core import processes
-from mindl.core.arguments import told
+from mindl.core.arguments import kind, told
 from mindl.core.errors import InputError, LeakageError, MindlWarning, TrainingError
 from mindl.core.randomness import Purpose, generator_for
 from mindl.core.records import Row
 from mindl.data import Source
 from mindl.learning.interrupt import Interrupt
 from mindl.learning.learner import Learner
+from mindl.learning.monitor import Instruments, Monitor
 from mindl.learning.run_folder import Keeper, Nowhere, RunFolder, check_place
 from mindl.learning.stream import Stream, listed
 from mindl.learning.task import Task
@@ -34,6 +35,9 @@ from mindl.store.folder import save, storable
 
 TOLERATED = 10
 """One image in so many may be left out before a run stops (and one in any case)."""
+
+
+EVERY_NOW_AND_THEN = Monitor()
 
 
 class TrainingWatch(Protocol):
@@ -93,6 +97,7 @@ def fit(
     folder: str | os.PathLike[str] | None = None,
     resume: bool = False,
     watch: TrainingWatch | None = None,
+    monitor: Monitor | None = EVERY_NOW_AND_THEN,
 ) -> Run:
     """Train a network to solve the models that a task draws.
 
@@ -117,6 +122,7 @@ def fit(
         folder: of the run; None keeps nothing on disk.
         resume: go on with the run that is in the folder. A finished one is returned as it is.
         watch: who looks on.
+        monitor: how often the record tells more than loss and rate; None: never. It changes nothing in the run.
 
     Raises:
         TrainingError: the loss or its gradient is NaN or infinite (the batch and the last good checkpoint
@@ -143,8 +149,9 @@ def fit(
     if folder is not None:
         check_place(folder, resume=resume)
     check_together(net, task, images, training, validation)
+    kind(monitor, Monitor | None, "fit(monitor)", "a Monitor(), or None")
     with processes.joined():
-        return _fitted(net, task, images, training, validation, folder, resume, watch)
+        return _fitted(net, task, images, training, validation, folder, resume, watch, monitor)
 
 
 def _fitted(
@@ -156,6 +163,7 @@ def _fitted(
     folder: str | os.PathLike[str] | None,
     resume: bool,
     watch: TrainingWatch,
+    monitor: Monitor | None,
 ) -> Run:
     stream = Stream(
         images,
@@ -171,10 +179,10 @@ def _fitted(
     if training.steps:  # what cannot be trained leaves no folder behind
         _rehearse(net, task, stream, training, validation)
     if folder is None or processes.share()[0] > 0:
-        return _train(net, task, stream, training, validation, Nowhere(), watch)
+        return _train(net, task, stream, training, validation, Nowhere(), watch, monitor)
     keeper = RunFolder(folder, describe(net, task, images, training, validation), resume=resume)
     with contextlib.closing(keeper):
-        run = _train(net, task, stream, training, validation, keeper, watch)
+        run = _train(net, task, stream, training, validation, keeper, watch, monitor)
         if run.finished and storable(net):
             examined = [row for row in run.record if "excess" in row]
             save(net, keeper.folder / "model", record=examined, overwrite=True)
@@ -210,9 +218,18 @@ def _train(
     validation: Validation | None,
     keeper: Keeper,
     watch: TrainingWatch,
+    monitor: Monitor | None,
 ) -> Run:
     """The loop: draw, learn, write down, keep."""
     learner, early, first = Learner(net, training), training.early_stop, processes.share()[0] == 0
+    instruments = Instruments(
+        monitor if first else None,
+        net,
+        task,
+        training.loss,
+        lambda: training.loss.shown(stream.batch(0).problems),
+        training.steps,
+    )
     done, record = _resumed(learner, keeper)
     skipped: dict[str, str] = {}
     for row in record:
@@ -226,14 +243,16 @@ def _train(
             left_out, asked = _of_all(batch.skipped, interrupt.asked)
             fresh = _count(left_out, skipped, stream.source, watch)
             waited = time.perf_counter() - clock
-            row = learner.learn(step, task, batch.problems, keeper)
+            row = learner.learn(step, task, batch.problems, keeper, instruments)
             row |= {"epoch": stream.place(step)[0], "waited": waited}
             if fresh:
                 row["skipped"] = fresh
             done = step + 1
             due = done % training.check_every == 0 or done == training.steps
             if due and validation is not None:
-                row |= processes.from_first(validation(learner.mean).row if first else {})
+                losses = learner.losses(step, task)
+                found = instruments.examined(validation, learner.mean, losses, keeper) if first else {}
+                row |= processes.from_first(found)
             row["seconds"] = time.perf_counter() - clock
             clock = time.perf_counter()
             record.append(row)
@@ -279,8 +298,8 @@ def check_arguments(
         (training, Training, "training", "settings: Training(steps=..., ...)"),
         (validation, Validation | None, "validation", "a Validation(task, images), or None"),
     )
-    for value, kind, name, meant in wanted:
-        if not isinstance(value, kind):
+    for value, wants, name, meant in wanted:
+        if not isinstance(value, wants):
             raise InputError(f"{call}({name}) needs {meant}; got {type(value).__name__}.")
 
 

@@ -10,11 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mindl.core.arrays import PerImage
 from mindl.core.errors import InputError, OutputError, TrainingError
 from mindl.core.processes import mean_of_all, share
 from mindl.core.randomness import Purpose, generator_for, global_draws_from
 from mindl.core.records import Row
 from mindl.learning.average import Average
+from mindl.learning.losses import Loss
+from mindl.learning.monitor import Instruments, Losses
 from mindl.learning.run_folder import Checkpoint, Keeper
 from mindl.learning.task import Problem, Task
 from mindl.learning.training import Training
@@ -36,7 +39,9 @@ class Learner:
         """The network with the averaged weights."""
         return self.average.net  # type: ignore[return-value]
 
-    def learn(self, step: int, task: Task, problems: Problem, keeper: Keeper) -> Row:
+    def learn(
+        self, step: int, task: Task, problems: Problem, keeper: Keeper, instruments: Instruments | None = None
+    ) -> Row:
         """One step on one batch, or on this process's share of it; its line of the record.
 
         Raises:
@@ -48,7 +53,10 @@ class Learner:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.optimiser.zero_grad(set_to_none=True)
-        loss = self._loss(step, task, problems)
+        shown = training.loss.shown(problems)
+        losses = self.losses(step, task)
+        each = losses(self.net, shown)
+        loss = _connected(each.mean(), training.loss)
         loss.backward()  # type: ignore[no-untyped-call]
         value = self._shared(loss)
         norm = float(nn.utils.clip_grad_norm_(self._weights, training.clip or math.inf))
@@ -58,23 +66,28 @@ class Learner:
                 f"the training stops. {_kept(keeper, problems, step)}. Begin anew: a new network, a new folder, a "
                 "smaller rate; an energy of one's own may divide by 0."
             )
+        look = None
+        if instruments is not None:
+            look = instruments.look(step + 1, shown, losses, max(1.0, norm / (training.clip or math.inf)))
         self.optimiser.step()
+        row: Row = {"step": step + 1, "loss": value, "worst": float(each.detach().max()), "gradient": norm}
+        row["rate"] = rate
+        if instruments is not None:
+            row |= instruments.row(look, problems, losses)
         self.average.update(step)
-        return {"step": step + 1, "loss": value, "gradient": norm, "rate": rate}
+        return row
 
-    def _loss(self, step: int, task: Task, problems: Problem) -> Tensor:
-        """The mean over the batch; every process draws numbers of its own."""
+    def losses(self, step: int, task: Task) -> Losses:
+        """The losses of a network on problems, with the random numbers of a step; every process has its own."""
         training, (which, _) = self.training, share()
-        generator = generator_for(training.seed, Purpose.LOSS, step, which)
-        layers = global_draws_from(training.seed, Purpose.LAYERS, step, *([which] if which else []))
-        with layers, _computing_in(self.net, training.precision):
-            mean = training.loss.of(self.net, task, training.loss.shown(problems), generator).mean()
-        if not mean.requires_grad:
-            raise InputError(
-                f"The loss does not depend on the network: {type(training.loss).__name__} must be computed from "
-                "its answer u itself, and an energy from u, without detach, numpy or no_grad."
-            )
-        return mean
+
+        def of(net: NeuralSolver, problems: Problem) -> PerImage:
+            generator = generator_for(training.seed, Purpose.LOSS, step, which)
+            layers = global_draws_from(training.seed, Purpose.LAYERS, step, *([which] if which else []))
+            with layers, _computing_in(net, training.precision):
+                return training.loss.of(net, task, problems, generator)
+
+        return of
 
     def _shared(self, loss: Tensor) -> float:
         """The loss and, in place, the gradients: means over all processes."""
@@ -132,6 +145,16 @@ class Learner:
         """Hand the best weights to the network, or the averaged ones."""
         self.net.load_state_dict(self.average.net.state_dict() if self.best is None else self.best)
         self.net.eval()
+
+
+def _connected(mean: Tensor, loss: Loss) -> Tensor:
+    """A mean loss that has a derivative."""
+    if not mean.requires_grad:
+        raise InputError(
+            f"The loss does not depend on the network: {type(loss).__name__} must be computed from its answer u "
+            "itself, and an energy from u, without detach, numpy or no_grad."
+        )
+    return mean
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from mindl.core.errors import InputError
 from mindl.core.processes import mean_of_all
 from mindl.core.reduce import total
 from mindl.learning.task import Problem, Task
-from mindl.models import Candidate, Energy, SaddlePoint, SmoothEnergy
+from mindl.models import Candidate, Energy, SaddlePoint, SmoothEnergy, Variational
 from mindl.neural import NeuralSolver
 
 HIDDEN = ("clean", "second", "solution")
@@ -64,6 +64,10 @@ class ModelLoss(Loss):
     def __call__(self, model: Energy, candidate: Candidate) -> PerImage:
         """The loss of each image, shape (batch,)."""
 
+    def terms(self, model: Energy, candidate: Candidate) -> dict[str, float]:
+        """The terms of the loss by name, means over the batch; none where it has one only."""
+        return {}
+
 
 @dataclass(frozen=True)
 class EnergyLoss(ModelLoss):
@@ -82,6 +86,17 @@ class EnergyLoss(ModelLoss):
     def __call__(self, model: Energy, candidate: Candidate) -> PerImage:
         """E(u) / E(u_0)."""
         return model.checked_energy(candidate.image) / _first_energy(model)
+
+    def terms(self, model: Energy, candidate: Candidate) -> dict[str, float]:
+        """Data term and regulariser, of models that have them."""
+        if not isinstance(model, Variational):
+            return {}
+        first = _first_energy(model)
+        parts = {
+            "data": total(model.data_term.value(candidate.image)),
+            "regulariser": total(model.weighted_penalty(candidate.image)),
+        }
+        return {name: float((part / first).mean()) for name, part in parts.items()}
 
 
 @dataclass(frozen=True)
@@ -105,11 +120,23 @@ class GapLoss(ModelLoss):
             InputError: a candidate without a dual field.
             ViewError: the model is no saddle point.
         """
+        data, field = self._gaps(model, candidate)
+        return (data + field) / _first_energy(model)
+
+    def terms(self, model: Energy, candidate: Candidate) -> dict[str, float]:
+        """The gap of the data term and that of the field: how far each optimality condition is from being met."""
+        first = _first_energy(model)
+        parts = zip(("data", "field"), self._gaps(model, candidate), strict=True)
+        return {name: float((part / first).mean()) for name, part in parts}
+
+    def _gaps(self, model: Energy, candidate: Candidate) -> tuple[PerImage, PerImage]:
         view = model.view(SaddlePoint)
         if candidate.dual is None:
             raise InputError("GapLoss needs a network that gives a dual field, such as WitnessHead.")
-        gap = total(view.data_gap(candidate.image, candidate.dual))
-        return (gap + total(view.field_gap(candidate.image, candidate.dual))) / _first_energy(model)
+        return (
+            total(view.data_gap(candidate.image, candidate.dual)),
+            total(view.field_gap(candidate.image, candidate.dual)),
+        )
 
 
 @dataclass(frozen=True)

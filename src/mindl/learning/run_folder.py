@@ -1,4 +1,4 @@
-"""A run on disk: ``config.json``, ``record.jsonl``, ``checkpoint/``. Nothing in it is code."""
+"""A run on disk: ``config.json``, ``record.jsonl``, ``checkpoint/``, ``images/``. Nothing in it is code."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from safetensors.torch import save as pack
 from torch import Tensor
 
 from mindl.core import arguments
+from mindl.core.arrays import Image
 from mindl.core.errors import InputError, MindlWarning, OutputError, StoreError
 from mindl.core.files import only_one, write_whole
 from mindl.core.records import Row, flat, plain, read_json
 from mindl.core.sealed import read_sealed, write_sealed
+from mindl.images import write as write_picture
 
 FORMAT = 1
 
@@ -48,6 +50,12 @@ class Keeper(Protocol):
     def keep_batch(self, problems: dict[str, Tensor], step: int) -> str:
         """The batch that broke the run; what to tell a person about it."""
 
+    def keep_images(self, named: dict[str, Image]) -> None:
+        """Pictures of what is validated, by name."""
+
+    def has_image(self, name: str) -> bool:
+        """Whether a picture is kept already."""
+
 
 class Nowhere:
     """A run that leaves nothing on disk."""
@@ -69,6 +77,13 @@ class Nowhere:
     def keep_batch(self, problems: dict[str, Tensor], step: int) -> str:
         """Nothing."""
         return "Train into a folder, and the batch is kept there"
+
+    def keep_images(self, named: dict[str, Image]) -> None:
+        """Nothing."""
+
+    def has_image(self, name: str) -> bool:
+        """It needs none."""
+        return True
 
 
 class RunFolder:
@@ -99,7 +114,7 @@ class RunFolder:
         except OSError as error:
             raise OutputError(f"Cannot make the folder {self.folder}: {error.strerror or error}.") from error
         self._lock = only_one(self.folder / "checkpoint" / "lock", f"training in {self.folder}")
-        for place in (self.folder, self.folder / "checkpoint", self.folder / "model"):
+        for place in (self.folder, *(self.folder / name for name in ("checkpoint", "model", "images"))):
             for rest in place.glob(".*.part"):  # of a process that was killed while it wrote
                 rest.unlink(missing_ok=True)
         try:
@@ -209,6 +224,26 @@ class RunFolder:
         tensors = {name: value.contiguous() for name, value in problems.items()}
         write_whole(path, pack(tensors, metadata={"step": str(step)}))
         return f"The batch is kept in {path}, the last good state in {self._state.parent}"
+
+    def keep_images(self, named: dict[str, Image]) -> None:
+        """Write pictures to ``images/``, each whole or not at all; values are clipped to [0, 1].
+
+        Raises:
+            OutputError: they cannot be written.
+        """
+        if not named:
+            return
+        folder = self.folder / "images"
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"Cannot make the folder {folder}: {error.strerror or error}.") from error
+        for name, image in named.items():
+            write_picture(folder / f"{name}.png", torch.nan_to_num(image.detach()).clamp(0, 1))
+
+    def has_image(self, name: str) -> bool:
+        """Whether it is in ``images/``."""
+        return (self.folder / "images" / f"{name}.png").exists()
 
 
 def check_place(folder: str | os.PathLike[str], *, resume: bool) -> None:

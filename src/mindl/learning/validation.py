@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +15,10 @@ from mindl.core.errors import InputError, MindlWarning
 from mindl.core.randomness import Purpose, generator_for
 from mindl.data import Placement, Source
 from mindl.data.source import size_of
-from mindl.images import psnr
+from mindl.images import psnr, ssim
+from mindl.learning.answers import compared, histogram
 from mindl.learning.task import Problem, Task
-from mindl.models import Energy, Model
+from mindl.models import Candidate, Energy, Model
 from mindl.neural import NeuralSolver
 from mindl.neural.neural_solver import in_use
 from mindl.solvers import Stop, certify, minimise
@@ -31,12 +33,23 @@ class Findings:
         psnr: against the clean images, in dB.
         psnr_of_minimiser: the same of the model's solution; a network that is above it solves another model.
         rms: the proved distance to the solution in grey levels of 255; infinite where nothing is proved.
+        psnr_of_start: of what the solver would begin with: the noisy image, or a rough filling.
+        ssim: against the clean images; NaN below 11 x 11 pixels.
+        candidate: the answers.
+        more: numbers for a diagnosis: ``psnr_of_start``, ``ssim``, least, quartiles and largest of ``excess``
+            and ``rms``, a histogram of ``errors``, and how the answers compare with the ``solution`` and with
+            ``clean`` images (``moved``, ``along``, ``contrast``, ``sharpness``, ``shift``, ``outside``,
+            ``likeness``, ``other``).
     """
 
     excess: PerImage
     psnr: PerImage
     psnr_of_minimiser: PerImage
     rms: PerImage
+    psnr_of_start: PerImage
+    ssim: PerImage
+    candidate: Candidate
+    more: dict[str, Any]
 
     @property
     def row(self) -> dict[str, float]:
@@ -115,7 +128,8 @@ class Validation:
         self.minimiser: Image = solution.image
         with torch.no_grad():
             self._least = self.model.checked_energy(self.minimiser).double()
-            self._first = self.model.checked_energy(self.model.start()).double()
+            self._start = self.model.start()
+            self._first = self.model.checked_energy(self._start).double()
 
     @property
     def config(self) -> dict[str, Any]:
@@ -129,17 +143,31 @@ class Validation:
             excess = _excess(self.model.checked_energy(candidate.image), self._least, self._first)
             finite = bool(torch.isfinite(candidate.image).all())
             rms = certify(self.model, candidate, effort=0).rms if finite else torch.full_like(excess, torch.inf)
-        return Findings(excess, self._psnr(candidate.image), self._psnr(self.minimiser), rms)
+        image = candidate.image
+        qualities = [self._judged(psnr, u) for u in (image, self.minimiser, self._start)]
+        similar = self._judged(ssim, image) if self.crop >= 11 else torch.full_like(excess, torch.nan)
+        more = {
+            "psnr_of_start": float(qualities[2].mean()),
+            "ssim": float(similar.mean()),
+            "excess": _spread(excess),
+            "rms": _spread(rms),
+        }
+        for name, target in {"solution": self.minimiser, "clean": self.problems.get("clean")}.items():
+            if target is not None:
+                more[name] = compared(image, self._start, target)
+                more["errors"] = histogram(image, target)
+        return Findings(excess, qualities[0], qualities[1], rms, qualities[2], similar, candidate, more)
 
-    def _psnr(self, image: Image) -> PerImage:
+    def _judged(self, measure: Callable[[Image, Image], PerImage], image: Image) -> PerImage:
         """Against the clean images; NaN where there are none."""
         if "clean" in self.problems:
-            return psnr(image, self.problems["clean"])
+            return measure(image, self.problems["clean"])
         return torch.full((image.shape[0],), torch.nan)
 
 
 def energy_excess(model: Model, image: Image, minimiser: Image) -> float:
-    r""":math:`(E(u) - E^*) / (E(u_0) - E^*)` of one image, E* the energy of a solution and u_0 the model's start.
+    r""":math:`(E(u) - E^*) / (E(u_0) - E^*)` of one image, E* the energy of a solution and u_0 the model's
+    start.
 
     Raises:
         InputError: a batch of several images.
@@ -161,6 +189,12 @@ def _excess(here: PerImage, least: PerImage, first: PerImage) -> PerImage:
     """0 where there is nothing to gain: a constant image is solved before anybody begins."""
     room, above = first.double() - least.double(), here.double() - least.double()
     return torch.where(room > 0, above / torch.where(room > 0, room, 1), 0)
+
+
+def _spread(values: PerImage) -> list[float]:
+    """Least, quartiles and largest."""
+    ordered = sorted(values.tolist())
+    return [ordered[round(share * (len(ordered) - 1))] for share in (0, 0.25, 0.5, 0.75, 1)]
 
 
 def _median(values: PerImage) -> float:

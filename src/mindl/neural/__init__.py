@@ -13,6 +13,7 @@ from mindl.neural.pyramid import Pyramid
 from mindl.neural.range import Range
 from mindl.neural.reading import READINGS, Filled, InUnitsOfWeight, Reading, Shown, Start, WithLevel, WithWeight
 from mindl.neural.ridge import RidgeRegulariser
+from mindl.neural.step_profile import Profile, profile
 from mindl.neural.unrolled import Unrolled
 from mindl.neural.witness_head import WitnessHead
 
@@ -55,6 +56,7 @@ __all__ = [
     "MultigridNet",
     "NeuralSolver",
     "PlugAndPlay",
+    "Profile",
     "Pyramid",
     "RadialPenaliser",
     "Range",
@@ -71,4 +73,5 @@ __all__ = [
     "WitnessHead",
     "answer",
     "finisher",
+    "profile",
 ]

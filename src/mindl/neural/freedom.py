@@ -94,8 +94,10 @@ class FreeNumbers(Freedom):
     def on_numbers(self, numbers: Numbers, bounds: Callable[[Numbers], Bounds], step: int) -> Numbers:
         """Each moved by what was learned and, one after the other, confined to its bounds."""
         found = dict(numbers)
-        for name, values in self.values.items():
-            usual, learned = found[name], self.of_step(values, step).double()
+        # In the solver's order, since the bound of a number rests on those before it; a ParameterDict sorts
+        # by name.
+        for name in [name for name in numbers if name in self.values]:
+            usual, learned = found[name], self.of_step(self.values[name], step).double()
             several = isinstance(usual, Tensor) and learned.numel() > 1
             found[name] = self.moved(usual, learned.to(usual) if several else learned[0])  # type: ignore[arg-type]
             limits = bounds(found).get(name) if self.bounded else None

@@ -12,7 +12,7 @@ from mindl.core.errors import InputError
 from mindl.models import Candidate, Model, SaddlePoint
 from mindl.neural.freedom import Freedom, FreeNumbers
 from mindl.neural.neural_solver import NeuralSolver
-from mindl.solvers.solver import Solver
+from mindl.solvers.solver import Numbers, Solver
 
 
 class SolverNetwork(NeuralSolver):
@@ -65,18 +65,21 @@ class SolverNetwork(NeuralSolver):
 
     def advanced(self, base: Any, view: Any, state: Any, step: int) -> Any:
         """One step: ``base`` is the model's own view, which says the usual numbers and their bounds."""
+        numbers = self.numbers(base, state, step)
+        return self.solver.step_with(view, state, numbers) if numbers else self.solver.step(view, state)
+
+    def numbers(self, base: Any, state: Any, step: int) -> Numbers:
+        """The numbers of a step, with what was learned; none where the solver has none."""
         numbers = self.solver.numbers(base, state)
-        if not numbers:
-            for part in self.freedoms:
-                if isinstance(part, FreeNumbers):
-                    raise InputError(
-                        f"{self.solver.title} searches its step sizes for {base.title}, so that "
-                        f"{type(part).__name__} has nothing to set free; GradientDescent(step_size=...) has one."
-                    )
-            return self.solver.step(view, state)
         for part in self.freedoms:
-            numbers = part.on_numbers(numbers, partial(self.solver.bounds, base), step)
-        return self.solver.step_with(view, state, numbers)
+            if not numbers and isinstance(part, FreeNumbers):
+                raise InputError(
+                    f"{self.solver.title} searches its step sizes for {base.title}, so that "
+                    f"{type(part).__name__} has nothing to set free; GradientDescent(step_size=...) has one."
+                )
+            if numbers:
+                numbers = part.on_numbers(numbers, partial(self.solver.bounds, base), step)
+        return numbers
 
     def answered(self, model: Model, candidate: Candidate) -> Candidate:
         """The candidate as one of the model: without a dual field that is not the model's."""
