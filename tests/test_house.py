@@ -18,11 +18,12 @@ FLOORS = [
     {"calculus"},
     {"kernels"},
     {"images", "models", "nets"},
-    {"solvers", "data"},
+    {"solvers", "data", "diagnosis"},
     {"neural"},
     {"store"},
     {"learning"},
     {"gallery", "testing", "plot", "slider", "parameters", "guide"},
+    {"report"},
     {"restore", "recipes"},
     {"app"},
 ]
@@ -87,7 +88,7 @@ def test_only_io_touches_image_files() -> None:
 def test_no_plotting_below_plot() -> None:
     heavy = {"matplotlib", "rich", "typer", "tensorboard"}
     for path in MODULES:
-        if room_of(path) not in ("plot", "app"):
+        if room_of(path) not in ("plot", "report", "app"):
             assert not heavy & {n.split(".")[0] for n in imports(path)}, path
 
 
