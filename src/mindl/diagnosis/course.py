@@ -130,8 +130,8 @@ class Course:
 
 
 def read(source: str | os.PathLike[str] | Course | Recorded | Iterable[Mapping[str, Any]]) -> Course:
-    """A run from its folder, from a record (``.jsonl``, or ``.csv`` with a line of names), from a ``Run`` of ``fit``, or
-    from rows in memory.
+    """A run from its folder, from a record (``.jsonl``, or ``.csv`` with a line of names), from a ``Run`` of
+    ``fit``, or from rows in memory.
 
     Records of other programs are read by their names for step, loss, learning rate, ... (``ALIASES``). A last
     line that was torn, lines that are no records, and a newer format are named in ``notes``; the rest counts.

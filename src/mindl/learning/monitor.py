@@ -212,7 +212,7 @@ class Instruments:
             row: Row = dict(findings.row)
             if self._monitor is None:
                 return row
-            more = findings.more
+            more = findings.more | {"batch": described(validation.problems)}
             if isinstance(self._loss, ModelLoss):
                 more["terms"] = self._loss.terms(validation.model, findings.candidate)
             told = validation.problems | {"solution": validation.minimiser}
