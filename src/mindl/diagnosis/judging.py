@@ -43,7 +43,6 @@ def diagnose(
         symptom = rule.judge(course, limits)
         if symptom is not None:
             found.append(symptom)
-    found.sort(key=lambda symptom: -symptom.confidence)
     return Diagnosis(
         symptoms=tuple(symptom for symptom in found if not symptom.hint),
         hints=tuple(symptom for symptom in found if symptom.hint),

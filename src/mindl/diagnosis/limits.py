@@ -5,10 +5,72 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Thresholds of the rules."""
+    """Thresholds of the rules; each says in which unit.
+
+    They were set on the first half of the faults in ``benchmarks/faults``, and left alone afterwards.
+    """
+
+    grown: float = 2.0
+    """Diverging: the loss ends so many times above where it began,"""
+    risen: float = 10.0
+    """or rises to so many times its least value and above where it began."""
+    landed: float = 0.6
+    """Oscillating: alpha in the median, the share of the way up the other side,"""
+    turning: float = -0.25
+    """or the correlation of one loss with the next, in a record without looks."""
+    spike: float = 4.0
+    """Spikes: so many times the running median of the loss,"""
+    scatter: float = 12.0
+    """and so many times its usual scatter above it."""
+    jump: float = 1.5
+    """Jump: so many times the loss of the steps before."""
+    crawl: float = 2e-5
+    """Learning too slowly: the update ratio in the median."""
+    flat: float = 0.1
+    """Learning too slowly, stalled: the part of itself that the loss has lost."""
+    spent: float = 0.02
+    """Stalled: the learning rate in parts of its largest,"""
+    early: float = 0.4
+    """before this part of the run."""
+    vanished: float = 1e-3
+    """Vanishing: the gradient of the first block in parts of the last one's; exploding: the other way round."""
+    exploded: float = 70.0
+    """Exploding: the same ratio, or so many times the usual norm of the gradient."""
+    dead: float = 0.6
+    """Dead units: the share of an activation's channels."""
+    saturated: float = 0.6
+    """Saturated units: the share of an activation's entries."""
+    mixed: float = 0.2
+    """Mixed gradients: the relative distance of the used gradient from the batch's own."""
+    repeated: float = 0.99
+    """Repeated data: the share of distinct images in a batch."""
+    starved: float = 0.5
+    """Data starvation: the share of the time that is waited for data."""
+    identity: float = 0.1
+    """Identity: how far the answers are from what was given, in parts of the way to the target."""
+    contrast: float = 0.5
+    """Collapse: the answers' contrast in parts of the targets'."""
+    shift: float = 25.0
+    """Wrong range: the mean error in grey levels,"""
+    outside: float = 0.05
+    """or the share of answers beyond [-0.1, 1.1],"""
+    spread: float = 1.0
+    """or the standard deviation of the data, of which photographs have 0.1 to 0.35."""
+    unlike: float = 1.8
+    """Training unlike use: the ratio of noise levels or of shares of known pixels."""
+    worse: float = 1.2
+    """Wrong target: the unseen loss in parts of that of doing nothing."""
+    rise: float = 0.1
+    """Overfitting: how much of its least value the unseen loss has risen."""
+    gap: float = 1.6
+    """Mode gap: the loss in use over that in training, or the other way round."""
+    unsolved: float = 0.6
+    """Underfitting: the energy excess that is left; for clean targets 1 - the share of the solver's gain in dB."""
+    beyond: float = 1.02
+    """Beyond the stability bound: a step size in parts of its bound."""
 
 
 LIMITS = Limits()
-"""Set on the first half of ``benchmarks/faults`` and left alone."""
+"""The thresholds that are used."""

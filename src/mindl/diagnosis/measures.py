@@ -1,0 +1,107 @@
+"""Numbers that several rules need."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from mindl.diagnosis.course import Course, Curve, Numbers
+
+
+def clear(value: float, limit: float) -> float:
+    """How clearly a value passes a limit: 0.5 at the limit, towards 1 far beyond.
+
+    >>> clear(2.0, 1.0)
+    0.75
+    """
+    if not np.isfinite(value) or value == 0 or limit == 0:
+        return 1.0
+    return float(1 - 0.5 * min(1.0, abs(limit / value)))
+
+
+def below(value: float, limit: float) -> float:
+    """The same for values that are to be small.
+
+    >>> below(0.5, 1.0)
+    0.75
+    """
+    return clear(1 / max(value, 1e-12), 1 / limit)
+
+
+def smoothed(loss: Curve) -> Curve:
+    """Running medians over a twentieth of the course, at least 5 values."""
+    return loss.finite.smooth(max(5, len(loss) // 20))
+
+
+def began(loss: Curve) -> float:
+    """The median of the first values: a fiftieth of the course, at least 3."""
+    values = loss.finite.values
+    return float(np.median(values[: max(3, len(values) // 50)])) if len(values) else np.nan
+
+
+def ended(loss: Curve, share: float = 0.1) -> float:
+    """The median of the last part."""
+    values = loss.finite.values
+    return float(np.median(values[-max(3, round(share * len(values))) :])) if len(values) else np.nan
+
+
+def lost(loss: Curve) -> float:
+    """The part of where it began that a loss has lost in the end; negative if it has risen."""
+    first = began(loss)
+    return (first - ended(loss)) / abs(first) if first else 0.0
+
+
+def late(curve: Curve, share: float = 0.5) -> Numbers:
+    """The finite values of the last part of a curve, at least one where there is any."""
+    values = curve.finite.values
+    return values[-max(1, round(share * len(values))) :] if len(values) else values
+
+
+def middle(values: Numbers) -> float:
+    """The median; NaN of nothing."""
+    return float(np.median(values)) if len(values) else np.nan
+
+
+def updates(course: Course) -> Curve:
+    """The update ratio of all weights together, at each look."""
+    steps, values = [], []
+    for step, blocks in course.looks("look.blocks"):
+        rows = [b for b in blocks.values() if b.get("update") is not None and b.get("weight")]
+        length = sum(b["weight"] ** 2 for b in rows)
+        if length > 0:
+            steps.append(step)
+            values.append((sum((b["update"] * b["weight"]) ** 2 for b in rows) / length) ** 0.5)
+    return Curve(np.asarray(steps, dtype=np.float64), np.asarray(values, dtype=np.float64))
+
+
+def weight(course: Course) -> Curve:
+    """The norm of all weights, at each look."""
+    found = [
+        (s, sum((b.get("weight") or 0.0) ** 2 for b in blocks.values()) ** 0.5)
+        for s, blocks in course.looks("look.blocks")
+    ]
+    steps, values = zip(*found, strict=True) if found else ((), ())
+    return Curve(np.asarray(steps, dtype=np.float64), np.asarray(values, dtype=np.float64))
+
+
+def setting(course: Course, name: str, inner: str | None = None) -> float | None:
+    """A number among the settings of the run; ``inner`` is one within an object's text, as in ``Adam(rate=0.1)``."""
+    value = course.config.get("training", {}).get(name)
+    if inner is not None and isinstance(value, str):
+        found = re.search(rf"\b{inner}=([-+0-9.e]+)", value)
+        return float(found.group(1)) if found else None
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def parameters(course: Course) -> int | None:
+    """How many numbers the network has, as the run was founded."""
+    shapes = course.config.get("net", {}).get("shapes")
+    return sum(int(np.prod(shape)) for shape in shapes.values()) if shapes else None
+
+
+def target(course: Course) -> str:
+    """What the answers are to be like: ``clean`` images, or the model's ``solution``."""
+    loss = str(course.config.get("training", {}).get("loss", ""))
+    learns_images = loss.startswith(("SupervisedLoss", "Noise2Noise", "Noise2Self", "SURE"))
+    return "clean" if learns_images and course.has("unseen.clean") else "solution"

@@ -1,0 +1,134 @@
+"""What seen and unseen problems tell, and training against use."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mindl.diagnosis import causes
+from mindl.diagnosis.course import Course, Curve
+from mindl.diagnosis.limits import Limits
+from mindl.diagnosis.measures import began, clear, ended, late, middle
+from mindl.diagnosis.rule import Rule
+from mindl.diagnosis.symptom import Cause, Symptom
+
+
+def mode_gap(course: Course, limits: Limits) -> Symptom | None:
+    """The same batch, the same weights, and another loss in use than in training."""
+    looks = course.looks("look.mode")
+    pairs = [(m["use"], m["training"]) for _, m in looks if m.get("use") is not None and m.get("training")]
+    ratios = np.asarray([use / training for use, training in pairs if training > 0])
+    typical = middle(ratios[-max(1, len(ratios) // 3) :]) if len(ratios) else np.nan
+    far = max(typical, 1 / typical) if typical > 0 else np.nan
+    if not far > limits.gap:
+        return None
+    kind = str(course.config.get("net", {}).get("shapes", {}).keys())
+    normalised = "running_mean" in kind
+    statistics = Cause(causes.STATISTICS, "running means and variances are not those of the batches")
+    dropout = Cause(causes.DROPOUT, "what is left out in training is there in use, and changes the answer")
+    return Symptom(
+        name="mode gap",
+        title="The network answers otherwise in use than in training.",
+        evidence={"loss in use over that in training": typical},
+        curve="look.mode.use",
+        steps=(looks[-max(1, len(looks) // 3)][0], looks[-1][0]),
+        confidence=clear(far, limits.gap),
+        causes=(statistics, dropout) if normalised else (dropout, statistics),
+        experiment="Evaluate the batch in training mode: as good as the loss says, only the mode differs.",
+        disproof="The running statistics are still young: the gap closes within some dozen steps.",
+    )
+
+
+def overfitting(course: Course, limits: Limits) -> Symptom | None:
+    """The loss on unseen problems rises again while that on seen ones falls."""
+    unseen, seen = course.curve("unseen.loss").finite, course.curve("unseen.loss_seen").finite
+    if len(unseen) < 5:
+        return None
+    smooth = unseen.smooth(3)
+    best = int(np.argmin(smooth.values))
+    last = middle(late(smooth, 0.15))
+    least = float(smooth.values[best])
+    first = float(unseen.values[0])
+    unit = max(abs(least), 0.02 * abs(first))
+    rise = (last - least) / unit
+    falls = not seen or _falls(seen, unseen.steps[best])
+    early = smooth.steps[best] <= 0.7 * course.steps
+    if not (rise > limits.rise and early and falls):
+        return None
+    return Symptom(
+        name="overfitting",
+        title=f"From step {int(smooth.steps[best])} on, unseen problems are answered worse, seen ones better.",
+        evidence={
+            "least unseen loss": least,
+            "in the end": last,
+            "seen loss in the end": middle(late(seen, 0.15)) if seen else np.nan,
+        },
+        curve="unseen.loss",
+        steps=(int(smooth.steps[best]), course.steps),
+        confidence=clear(rise, limits.rise),
+        causes=(
+            Cause(causes.FEW_IMAGES, "what was seen is learned by heart"),
+            Cause(causes.PAIRS, "targets that do not follow from the data can only be learned by heart"),
+        ),
+        experiment="Twice as many images, or noise drawn anew for each step: the minimum moves to the right.",
+        disproof="Another seed of the validation: the rise is gone.",
+    )
+
+
+def _falls(seen: Curve, since: float) -> bool:
+    """Whether the seen loss went on falling."""
+    before, after = seen.between(0, since), seen.between(since, np.inf)
+    return not before or not after or middle(late(after, 0.3)) < 1.02 * float(before.values[-1])
+
+
+def wrong_target(course: Course, limits: Limits) -> Symptom | None:
+    """The training loss falls, and unseen problems are answered worse than not at all."""
+    unseen = course.curve("unseen.loss").finite
+    loss = course.curve("loss").finite
+    if len(unseen) < 3 or len(loss) < 10:
+        return None
+    last, least = ended(unseen, 0.2), float(unseen.values.min())
+    fall = began(loss) - ended(loss)
+    doing_nothing = 1.0
+    if not (
+        last > limits.worse * doing_nothing and least > 0.85 * doing_nothing and fall > 0.02 * abs(began(loss))
+    ):
+        return None
+    like = middle(late(course.curve("unseen.clean.likeness"), 0.3))
+    return Symptom(
+        name="wrong target",
+        title="What is learned is not what is asked for: the loss falls, and unseen problems are answered badly.",
+        evidence={
+            "training loss in the end": ended(loss),
+            "unseen loss": last,
+            "likeness to the clean image": like,
+        },
+        curve="unseen.loss",
+        steps=(int(unseen.steps[0]), course.steps),
+        confidence=clear(last, limits.worse),
+        causes=(
+            Cause(causes.PAIRS, "inputs and targets do not belong together"),
+            Cause(causes.GEOMETRY, "a crop, turn or flip of one of them only"),
+            Cause(causes.SIGN, "or a loss that rewards what it should punish"),
+            Cause(causes.TARGET_IS_INPUT, "or it is compared with what it was given"),
+        ),
+        experiment="Show one training pair side by side, as the loss gets it.",
+        disproof="The training problems are of another kind on purpose.",
+    )
+
+
+RULES = (
+    Rule("mode gap", "another answer in use than in training", ("look.mode",), mode_gap),
+    Rule(
+        "overfitting",
+        "unseen problems get worse while seen ones get better",
+        ("unseen.loss",),
+        overfitting,
+        least=5,
+    ),
+    Rule(
+        "wrong target",
+        "the loss falls and unseen problems are not answered",
+        ("loss", "unseen.loss"),
+        wrong_target,
+    ),
+)
