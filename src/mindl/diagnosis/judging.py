@@ -29,7 +29,7 @@ def diagnose(
         InputError: something else than a record.
 
     >>> print(diagnose([{"step": k, "loss": 1 / k} for k in range(1, 101)]).verdict)
-    Healthy: none of 3 symptoms, as far as 3 of 3 could be judged.
+    Healthy: none of the 6 symptoms (of 26) that can be judged.
     """
     course = read(source)
     found: list[Symptom] = []

@@ -86,7 +86,7 @@ def weight(course: Course) -> Curve:
 
 
 def setting(course: Course, name: str, inner: str | None = None) -> float | None:
-    """A number among the settings of the run; ``inner`` is one within an object's text, as in ``Adam(rate=0.1)``."""
+    """A number among the settings of a run; ``inner``: within an object's text, as in ``Adam(rate=0.1)``."""
     value = course.config.get("training", {}).get(name)
     if inner is not None and isinstance(value, str):
         found = re.search(rf"\b{inner}=([-+0-9.e]+)", value)

@@ -97,12 +97,10 @@ class Diagnosis:
         if self.symptoms:
             names = ", ".join(symptom.name for symptom in self.symptoms)
             return f"{len(self.symptoms)} symptom{'s' * (len(self.symptoms) > 1)}: {names}."
-        whole = (
-            ""
-            if not self.missing
-            else f", as far as {len(self.judged)} of {len(self.judged) + len(self.missing)} could be judged"
-        )
-        return f"Healthy: none of {len(self.judged)} symptoms{whole}."
+        if self.missing:
+            all_of_them = len(self.judged) + len(self.missing)
+            return f"Healthy: none of the {len(self.judged)} symptoms (of {all_of_them}) that can be judged."
+        return f"Healthy: none of {len(self.judged)} symptoms."
 
     def __str__(self) -> str:
         parts = [self.verdict, *self.notes, *map(str, self.symptoms)]

@@ -8,6 +8,7 @@ from mindl.learning.losses import EnergyLoss, GapLoss, Loss, ModelLoss, Residual
 from mindl.learning.monitor import Monitor
 from mindl.learning.optimisers import SGD, Adam, Optimiser
 from mindl.learning.rate_range import RateRange, rate_range
+from mindl.learning.rehearsal import rehearse
 from mindl.learning.run_folder import read_record
 from mindl.learning.schedules import Constant, Cosine, Geometric, Schedule
 from mindl.learning.solved import SolvedProblems, solved
@@ -57,5 +58,6 @@ __all__ = [
     "fit",
     "rate_range",
     "read_record",
+    "rehearse",
     "solved",
 ]

@@ -17,19 +17,21 @@ from torch import nn
 
 from mindl.core import processes
 from mindl.core.arguments import kind, told
-from mindl.core.errors import InputError, LeakageError, MindlWarning, TrainingError
+from mindl.core.errors import InputError, MindlWarning, TrainingError
 from mindl.core.randomness import Purpose, generator_for
 from mindl.core.records import Row
 from mindl.data import Source
+from mindl.learning.checks import check_arguments, check_together
 from mindl.learning.interrupt import Interrupt
 from mindl.learning.learner import Learner
 from mindl.learning.monitor import Instruments, Monitor
+from mindl.learning.rehearsal import rehearse
 from mindl.learning.run_folder import Keeper, Nowhere, RunFolder, check_place
 from mindl.learning.stream import Stream, listed
 from mindl.learning.task import Task
 from mindl.learning.training import Training
 from mindl.learning.validation import Validation
-from mindl.neural import NeuralSolver, ReadingSolver
+from mindl.neural import NeuralSolver
 from mindl.neural.neural_solver import in_use
 from mindl.store.folder import save, storable
 
@@ -98,6 +100,7 @@ def fit(
     resume: bool = False,
     watch: TrainingWatch | None = None,
     monitor: Monitor | None = EVERY_NOW_AND_THEN,
+    check: bool = False,
 ) -> Run:
     """Train a network to solve the models that a task draws.
 
@@ -123,10 +126,13 @@ def fit(
         resume: go on with the run that is in the folder. A finished one is returned as it is.
         watch: who looks on.
         monitor: how often the record tells more than loss and rate; None: never. It changes nothing in the run.
+        check: see first what one batch tells (``mindl.learning.rehearse``), and begin only if it is healthy. Runs
+            that are gone on with are not checked again.
 
     Raises:
         TrainingError: the loss or its gradient is NaN or infinite (the batch and the last good checkpoint
-            are kept), or too many images cannot be used (those found so far are listed).
+            are kept), too many images cannot be used (those found so far are listed), or the check has found
+            something.
         InputError: the folder holds another run; or something that does not go together.
         LeakageError: images that are trained on are validated on, too.
         OutputError: the disk is full; the checkpoint before is kept.
@@ -149,6 +155,11 @@ def fit(
     if folder is not None:
         check_place(folder, resume=resume)
     check_together(net, task, images, training, validation)
+    if check and not (resume and folder is not None and (Path(folder) / "config.json").exists()):
+        found = rehearse(net, task, images, training)
+        if not found.healthy:
+            why = "\n\n".join(map(str, found.symptoms))
+            raise TrainingError(f"The first batch speaks against this training, and nothing was begun.\n\n{why}")
     kind(monitor, Monitor | None, "fit(monitor)", "a Monitor(), or None")
     with processes.joined():
         return _fitted(net, task, images, training, validation, folder, resume, watch, monitor)
@@ -285,62 +296,6 @@ def _of_all(skipped: dict[str, str], asked: bool) -> tuple[dict[str, str], bool]
     """What was left out by any process, and whether any of them is to end."""
     told = processes.gathered((skipped, asked))
     return {name: why for found, _ in told for name, why in found.items()}, any(asked for _, asked in told)
-
-
-def check_arguments(
-    call: str, net: object, task: object, images: object, training: object, validation: object = None
-) -> None:
-    """A sentence for every argument of another kind."""
-    wanted = (
-        (net, NeuralSolver, "net", "a neural solver such as WitnessHead(UNet(1, 2), InUnitsOfWeight())"),
-        (task, Task, "task", "a task such as Denoising()"),
-        (images, Source, "images", "a source of images: Photographs(folder), DeadLeaves(), Images(tensors)"),
-        (training, Training, "training", "settings: Training(steps=..., ...)"),
-        (validation, Validation | None, "validation", "a Validation(task, images), or None"),
-    )
-    for value, wants, name, meant in wanted:
-        if not isinstance(value, wants):
-            raise InputError(f"{call}({name}) needs {meant}; got {type(value).__name__}.")
-
-
-def check_together(
-    net: NeuralSolver, task: Task, images: Source, training: Training, validation: Validation | None
-) -> None:
-    """What each is may be right, and still they do not fit."""
-    if net.channels is not None and images.channels != net.channels:
-        raise InputError(
-            f"{net.title} is for images of {net.channels} channel(s), and these have {images.channels}: make the "
-            f"images with channels={net.channels}."
-        )
-    if images.posed_by not in (None, task.about):
-        raise InputError(
-            f"These problems were posed by another task, {images.posed_by}; this one is {task.about}."
-        )
-    if training.early_stop is not None:
-        if validation is None:
-            raise InputError("Training(early_stop=...) looks at examinations: give fit a validation.")
-        if training.early_stop.measure == "psnr" and "clean" not in validation.problems:
-            raise InputError(
-                'EarlyStop(measure="psnr") needs a validation with clean images, and this one has none: '
-                'measure="excess" looks at the energy.'
-            )
-    if not any(parameter.requires_grad for parameter in net.parameters()):
-        raise InputError(f"{net.title} has nothing to learn: no parameters, or all of them are frozen.")
-    if training.precision != "float32" and not isinstance(net, ReadingSolver):
-        raise InputError(
-            f"Training(precision={training.precision!r}) is for networks that read a model, such as WitnessHead; "
-            f"the steps of {net.title} are a solver's, and keep their precision."
-        )
-    if validation is None or validation.seen:
-        return
-    seen = {part: i for i in range(len(images)) for part in images.parts(i)}
-    both = sorted({images.name(seen[part]) for part in validation.parts if part in seen})
-    if both:
-        more = f" and {len(both) - 1} more" if len(both) > 1 else ""
-        raise LeakageError(
-            f"{both[0]}{more} would be trained on and validated on: keep images apart (mindl.data.split), or say "
-            "Validation(..., seen=True) to see how well the training images themselves are solved."
-        )
 
 
 def describe(

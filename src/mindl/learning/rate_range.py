@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from mindl.core.arguments import number, whole
 from mindl.core.errors import InputError, TrainingError
 from mindl.data import Source
-from mindl.learning.fit import check_arguments, check_together
+from mindl.learning.checks import check_arguments, check_together
 from mindl.learning.learner import Learner
 from mindl.learning.run_folder import Nowhere
 from mindl.learning.schedules import Geometric
