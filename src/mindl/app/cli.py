@@ -195,6 +195,9 @@ def train(
     rates: Annotated[
         bool, typer.Option("--rates", help="Train nothing: sweep learning rates, and say which are good.")
     ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="See first what one batch tells, and begin only if it is healthy.")
+    ] = False,
     note: Annotated[str, typer.Option(metavar="TEXT", help="For the card, say on the images' licence.")] = "",
     threads: options.Threads = None,
     quiet: options.Quiet = False,
@@ -206,11 +209,23 @@ def train(
 
     if recipe is None:
         raise typer.Exit(verb.recipes(as_json=as_json))
-    wish = verb.Wish(output, images, steps, seed, workers, resume, note, start, rates)
+    wish = verb.Wish(output, images, steps, seed, workers, resume, note, start, rates, check)
     raise typer.Exit(verb.train(recipe, wish, quiet=quiet, as_json=as_json))
 
 
 app.add_typer(bench, name="bench")
+
+
+@app.command()
+def diagnose(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run, a record (.jsonl), or a .csv.")],
+    follow: Annotated[bool, typer.Option("--follow", help="Show the curves until the run has ended.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """What a run's curves say: symptoms with evidence, causes, and experiments; status 1 if there are any."""
+    from mindl.app import diagnose as verb
+
+    raise typer.Exit(verb.show(run, follow=follow, as_json=as_json))
 
 
 @app.command()

@@ -11,11 +11,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live as Screen
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from mindl.app.live import Live
 from mindl.app.report import say
 from mindl.core import processes
 from mindl.core.errors import InputError, look_up
@@ -24,6 +26,9 @@ from mindl.recipes import RECIPES, Recipe, learning_rates
 from mindl.recipes import train as run_recipe
 
 INTERRUPTED = 130
+
+VIEWED = 2.0
+"""Seconds from one drawing of the curves to the next."""
 
 RECENT = 50
 """Steps over which speed and loss are averaged."""
@@ -42,6 +47,7 @@ class Wish:
     note: str
     start: str | None = None
     rates: bool = False
+    check: bool = False
 
 
 def recipes(*, as_json: bool) -> int:
@@ -86,6 +92,7 @@ def train(name: str, wish: Wish, *, quiet: bool, as_json: bool) -> int:
             start=wish.start,
             note=wish.note,
             watch=progress,
+            check=wish.check,
         )
     if not run.finished:
         say(
@@ -143,7 +150,8 @@ def findings(row: dict[str, Any]) -> str:
 
 
 class TrainingProgress:
-    """A bar with loss, energy excess, PSNR, proved distance and time left; a line now and then without a terminal.
+    """A bar with loss, energy excess, PSNR, proved distance and time left, under it the curves so far and what is
+    wrong with them; a line now and then without a terminal.
 
     It fits into 80 columns: ``loss 0.4278 excess 0.39 % 25.26 dB ≤1.7/255 -12:30``.
     """
@@ -154,25 +162,30 @@ class TrainingProgress:
         self._times: deque[float] = deque(maxlen=RECENT + 1)
         self._found = ""
         self._bar: Progress | None = None
+        self._screen: Screen | None = None
+        self._live: Live | None = None
+        self._rows: list[dict[str, Any]] = []
         self._task: Any = None
+        self._drawn = -VIEWED
         if not quiet and sys.stderr.isatty():
-            self._bar = Progress(
+            bar = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(bar_width=8),
                 TextColumn("{task.completed}/{task.total}"),
                 TextColumn("{task.fields[told]}"),
                 _Left(self),
-                console=Console(stderr=True),
             )
+            self._bar, self._live = bar, Live()
+            self._screen = Screen(bar, console=Console(stderr=True), refresh_per_second=4)
 
     def __enter__(self) -> TrainingProgress:
-        if self._bar is not None:
-            self._bar.start()
+        if self._screen is not None:
+            self._screen.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        if self._screen is not None:
+            self._screen.stop()
 
     def stepped(self, row: dict[str, Any], steps: int) -> None:
         """Show the newest numbers."""
@@ -189,6 +202,12 @@ class TrainingProgress:
         if self._task is None:
             self._task = self._bar.add_task(self._title, total=steps, told="")
         self._bar.update(self._task, completed=row["step"], told=f"{loss} {self._found}")
+        self._rows.append(row)
+        since = self._times[-1] - self._drawn
+        if self._screen is not None and self._live is not None and (examined or since > VIEWED):
+            self._drawn = self._times[-1]
+            settings = {"training": {"steps": steps}}
+            self._screen.update(Group(self._bar, self._live.view(self._rows, settings)))
 
     def skipped(self, name: str, why: str) -> None:
         """Name an image that is left out."""

@@ -23,6 +23,9 @@ Numbers = npt.NDArray[np.float64]
 FORMAT = 1
 """The newest format of a run folder that is known here."""
 
+PLACES = 1000
+"""Running medians are computed at so many places at most."""
+
 ALIASES = {
     "step": ("step", "iteration", "iter", "global_step", "epoch"),
     "loss": ("loss", "train_loss", "training_loss", "loss_train"),
@@ -72,9 +75,11 @@ class Curve:
 
     def smooth(self, width: int) -> Curve:
         """Running medians over about ``width`` values; the ends have shorter ones."""
-        half = width // 2
-        values = [np.median(self.values[max(0, i - half) : i + half + 1]) for i in range(len(self.values))]
-        return Curve(self.steps, np.asarray(values, dtype=np.float64))
+        half, count = width // 2, len(self.values)
+        # Of long courses at some places only, with straight lines between them.
+        places = np.unique(np.linspace(0, max(count - 1, 0), min(count, PLACES)).astype(int))
+        medians = [float(np.median(self.values[max(0, i - half) : i + half + 1])) for i in places]
+        return Curve(self.steps, np.interp(np.arange(count), places, medians) if count else self.values)
 
 
 @dataclass(frozen=True, eq=False)

@@ -36,6 +36,7 @@ def train(
     start: str | os.PathLike[str] | None = None,
     note: str = "",
     watch: TrainingWatch | None = None,
+    check: bool = False,
 ) -> Run:
     """Train by a recipe, on dead leaves and the photographs of a folder; the network goes to ``folder/model``.
 
@@ -48,7 +49,7 @@ def train(
         folder: of the run.
         images: a folder of photographs, or what else ``mindl.data.find`` takes; None trains on dead leaves alone.
         steps: instead of the recipe's.
-        seed, workers, resume, watch: as for ``fit``.
+        seed, workers, resume, watch, check: as for ``fit``.
         start: a stored network of the same architecture whose weights are begun with (fine-tuning).
         note: a sentence for the card, say on the images' licence.
 
@@ -69,7 +70,17 @@ def train(
         source = solved(
             recipe.task, source, count=recipe.solved, crop=settings.crop, seed=seed, folder=Path(folder) / "solved"
         )
-    run = fit(net, recipe.task, source, settings, validation=validation, folder=folder, resume=resume, watch=watch)
+    run = fit(
+        net,
+        recipe.task,
+        source,
+        settings,
+        validation=validation,
+        folder=folder,
+        resume=resume,
+        watch=watch,
+        check=check,
+    )
     if run.finished and run.folder is not None:  # of several processes one has a folder
         examined = [row for row in read_record(folder) if "excess" in row]
         card = model_card(

@@ -23,16 +23,17 @@ def starving(course: Course, limits: Limits) -> Symptom | None:
     ]
     if len(pairs) < 5:
         return None
-    waited, seconds = np.asarray(pairs[1:]).sum(0)
+    pairs = pairs[len(pairs) // 2 :]  # at first images are made or read that are kept later
+    waited, seconds = np.asarray(pairs).sum(0)
     share = float(waited / seconds)
     if not share > limits.starved:
         return None
     return Symptom(
         name="data starvation",
-        title=f"{100 * share:.0f} % of the time is spent waiting for data.",
+        title=f"{100 * share:.0f} % of the time of the second half is spent waiting for data.",
         evidence={"share of the time": share, "seconds a step": float(seconds / len(pairs))},
         curve="waited",
-        steps=(1, course.steps),
+        steps=(course.steps // 2, course.steps),
         confidence=clear(share, limits.starved),
         causes=(Cause(causes.LOADING, "decoding, drawing or a slow disk take longer than learning"),),
         experiment="Training(workers=2), or a cache (mindl.data.Memory): waiting falls, the result stays the "

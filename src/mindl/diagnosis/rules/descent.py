@@ -150,21 +150,22 @@ def spikes(course: Course, limits: Limits) -> Symptom | None:
 def jump(course: Course, limits: Limits) -> Symptom | None:
     """From one step to the next the loss has another level."""
     loss = course.curve("loss").finite
-    width = max(6, len(loss) // 30)
-    best, place = 0.0, 0
-    for i in range(2 * width, len(loss) - width):
-        before, after = loss.values[i - width : i], loss.values[i : i + width]
-        level = float(np.median(before))
-        scatter = 1.4826 * float(np.median(np.abs(before - level))) + 1e-3 * abs(level)
-        rise = float(np.median(after)) - level
-        high = np.median(after) > limits.jump * abs(level) and rise > 6 * scatter
-        if high and np.min(after[:3]) > np.max(before[-3:]):
-            ratio = float(np.median(after)) / max(abs(level), 1e-12)
-            if ratio > best:
-                best, place = ratio, i
+    width = min(max(6, len(loss) // 30), 100)
+    if len(loss) < 4 * width:
+        return None
+    windows = np.lib.stride_tricks.sliding_window_view(loss.values, width)
+    level = np.median(windows, axis=1)
+    scatter = 1.4826 * np.median(np.abs(windows - level[:, None]), axis=1) + 1e-3 * np.abs(level)
+    # Window i is followed by window i + width; the first width steps of a run may fall as they like.
+    before, after = slice(width, len(windows) - width), slice(2 * width, len(windows))
+    rise = level[after] - level[before]
+    high = (level[after] > limits.jump * np.abs(level[before])) & (rise > 6 * scatter[before])
+    at_once = windows[after][:, :3].min(1) > windows[before][:, -3:].max(1)
+    ratios = np.where(high & at_once, level[after] / np.maximum(np.abs(level[before]), 1e-12), 0.0)
+    best = float(ratios.max(initial=0.0))
     if not best:
         return None
-    step = int(loss.steps[place])
+    step = int(loss.steps[2 * width + int(np.argmax(ratios))])
     return Symptom(
         name="jump",
         title="The loss leaps to another level within one step.",
