@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from mindl.core.errors import InputError, StoreError
 from mindl.core.records import Row, read_json
+from mindl.diagnosis.shape import in_shape, is_number
 
 Numbers = npt.NDArray[np.float64]
 
@@ -104,9 +105,34 @@ class Course:
         return int(self.rows[-1]["step"]) if self.rows else 0
 
     @property
+    def training(self) -> dict[str, Any]:
+        """The settings of the training, as far as they are known."""
+        found = self.config.get("training")
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def net(self) -> dict[str, Any]:
+        """What is known of the network: ``kind``, ``shapes``, ``frozen``."""
+        found = self.config.get("net")
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def shapes(self) -> dict[str, list[int]]:
+        """The shapes of the network's tensors by name, as far as they are known."""
+        found = self.net.get("shapes")
+        named = found.items() if isinstance(found, dict) else ()
+        return {name: shape for name, shape in named if isinstance(shape, list) and all(map(is_number, shape))}
+
+    @property
+    def frozen(self) -> set[str]:
+        """Names of tensors that are not to learn, as far as they are known."""
+        found = self.net.get("frozen")
+        return {name for name in found if isinstance(name, str)} if isinstance(found, list) else set()
+
+    @property
     def planned(self) -> int:
         """How many steps there were to be; those that were done where that is not known."""
-        planned = self.config.get("training", {}).get("steps")
+        planned = self.training.get("steps")
         return planned if isinstance(planned, int) and planned > 0 else self.steps
 
     @property
@@ -229,17 +255,18 @@ def _told(rows: list[Row]) -> list[Row]:
 
 
 def _renamed(row: Row, number: int) -> Row:
-    found = dict(row)
+    found = in_shape(row)
     for name, others in ALIASES.items():
-        given = next((other for other in others if _is_number(row.get(other))), None)
+        given = next((other for other in others if is_number(found.get(other))), None)
         if given is None or given == name:
             continue
         outer, _, inner = name.rpartition(".")
         if outer:
-            found[outer] = {inner: row[given], **found.get(outer, {})}
+            found[outer] = {inner: found[given], **found.get(outer, {})}
         else:
-            found.setdefault(name, row[given])
-    if not _is_number(found.get("step")):
+            found.setdefault(name, found[given])
+    step = found.get("step")
+    if step is None or not math.isfinite(step):
         found["step"] = number
     return found
 
@@ -252,10 +279,6 @@ def _within(row: Any, path: Sequence[str], missing: Any = None) -> Any:
     return row
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def _number(value: object) -> float:
     """NaN for null, which stands for NaN and infinity."""
-    return float(value) if _is_number(value) else math.nan  # type: ignore[arg-type]
+    return float(value) if is_number(value) else math.nan  # type: ignore[arg-type]

@@ -87,7 +87,7 @@ def weight(course: Course) -> Curve:
 
 def setting(course: Course, name: str, inner: str | None = None) -> float | None:
     """A number among the settings of a run; ``inner``: within an object's text, as in ``Adam(rate=0.1)``."""
-    value = course.config.get("training", {}).get(name)
+    value = course.training.get(name)
     if inner is not None and isinstance(value, str):
         found = re.search(rf"\b{inner}=([-+0-9.e]+)", value)
         return float(found.group(1)) if found else None
@@ -96,12 +96,11 @@ def setting(course: Course, name: str, inner: str | None = None) -> float | None
 
 def parameters(course: Course) -> int | None:
     """How many numbers the network has, as the run was founded."""
-    shapes = course.config.get("net", {}).get("shapes")
-    return sum(int(np.prod(shape)) for shape in shapes.values()) if shapes else None
+    return sum(int(np.prod(shape)) for shape in course.shapes.values()) if course.shapes else None
 
 
 def target(course: Course) -> str:
     """What the answers are to be like: ``clean`` images, or the model's ``solution``."""
-    loss = str(course.config.get("training", {}).get("loss", ""))
+    loss = str(course.training.get("loss", ""))
     learns_images = loss.startswith(("SupervisedLoss", "Noise2Noise", "Noise2Self", "SURE"))
     return "clean" if learns_images and course.has("unseen.clean") else "solution"

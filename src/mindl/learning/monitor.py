@@ -29,7 +29,7 @@ try:
 except ImportError:  # not on POSIX: memory is not told there
     resource = None  # type: ignore[assignment]
 
-EARLY = (1, 3, 10, 30)
+EARLY = (1, 10, 30)
 """Steps that are looked at in any case: what is wrong at first is seen at first."""
 
 BLOCKS = 32
@@ -38,7 +38,7 @@ BLOCKS = 32
 SHOWN = 3
 """At most so many validated images are kept as pictures."""
 
-LOOKS, RAREST = 40, 150
+LOOKS, RAREST = 40, 250
 """By default about so many looks in a run, but not more often than every so many steps: that keeps them below
 3 % of the time."""
 
@@ -47,7 +47,7 @@ LOOKS, RAREST = 40, 150
 class Monitor:
     """How often a run is looked at closely.
 
-    A look costs two to three steps, changes nothing in the run, and adds ``look`` to the line of its step:
+    A look costs three to five steps, changes nothing in the run, and adds ``look`` to the line of its step:
 
     - ``blocks``: of each layer the norm of its gradient and of its weights, and the *update ratio*
       :math:`\\|\\Delta\\theta\\| / \\|\\theta\\|` of the step;
@@ -66,8 +66,8 @@ class Monitor:
     - ``memory``: the largest so far, in MiB.
 
     Args:
-        every: steps from one look to the next; None: about 40 looks a run, at least 150 steps apart. Steps
-            1, 3, 10 and 30 are looked at in any case.
+        every: steps from one look to the next; None: about 40 looks a run, at least 250 steps apart. Steps
+            1, 10 and 30 are looked at in any case.
 
     Raises:
         InputError: ``every`` below 1.
@@ -76,7 +76,7 @@ class Monitor:
     gradients: Liu et al., ICLR 2020; ratios of updates are folklore.
 
     >>> [step for step in range(1, 400) if Monitor(every=200).due(step, 400)]
-    [1, 3, 10, 30, 200]
+    [1, 10, 30, 200]
     """
 
     every: int | None = None

@@ -114,7 +114,7 @@ def underfitting(course: Course, limits: Limits) -> Symptom | None:
         return None
     found: list[tuple[float, Cause]] = []
     count = parameters(course)
-    if count is not None and count < FEW and "Unrolled" not in str(course.config.get("net", {}).get("kind", "")):
+    if count is not None and count < FEW and "Unrolled" not in str(course.net.get("kind", "")):
         found.append((4, Cause(causes.SMALL, f"it has {count} parameters")))
     decay, norms = setting(course, "optimiser", "decay"), weight(course).finite.values
     shrunk = float(norms[-1] / norms[0]) if len(norms) > 1 and norms[0] > 0 else 1.0

@@ -136,8 +136,8 @@ def spikes(course: Course, limits: Limits) -> Symptom | None:
     fast = Cause(causes.RATE_HIGH, "a step too far is mended by the next ones")
     return Symptom(
         name="spikes",
-        title=f"{int(high.sum())} step{'s' * (high.sum() > 1)} stand out with a loss far above the others.",
-        evidence={"highest over its neighbours": ratio, "steps": float(high.sum())},
+        title=f"{len(where)} step{'s' * (len(where) > 1)} stand out with a loss far above the others.",
+        evidence={"highest over its neighbours": ratio, "steps": float(len(where))},
         curve="loss",
         steps=(int(where[0]), int(where[-1])),
         confidence=clear(ratio, limits.spike),
@@ -160,7 +160,8 @@ def jump(course: Course, limits: Limits) -> Symptom | None:
     before, after = slice(width, len(windows) - width), slice(2 * width, len(windows))
     rise = level[after] - level[before]
     high = (level[after] > limits.jump * np.abs(level[before])) & (rise > 6 * scatter[before])
-    at_once = windows[after][:, :3].min(1) > windows[before][:, -3:].max(1)
+    leap = windows[after][:, 0] - windows[before][:, -1]
+    at_once = (windows[after][:, :3].min(1) > windows[before][:, -3:].max(1)) & (leap > 0.5 * rise)
     ratios = np.where(high & at_once, level[after] / np.maximum(np.abs(level[before]), 1e-12), 0.0)
     best = float(ratios.max(initial=0.0))
     if not best:

@@ -21,8 +21,7 @@ def mode_gap(course: Course, limits: Limits) -> Symptom | None:
     far = max(typical, 1 / typical) if typical > 0 else np.nan
     if not far > limits.gap:
         return None
-    kind = str(course.config.get("net", {}).get("shapes", {}).keys())
-    normalised = "running_mean" in kind
+    normalised = any(name.endswith("running_mean") for name in course.shapes)
     statistics = Cause(causes.STATISTICS, "running means and variances are not those of the batches")
     dropout = Cause(causes.DROPOUT, "what is left out in training is there in use, and changes the answer")
     return Symptom(

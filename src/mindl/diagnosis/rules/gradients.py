@@ -44,7 +44,7 @@ def unmoved(course: Course, limits: Limits) -> Symptom | None:
     moves = {name: max((blocks[name].get("update") or 0.0) for blocks in looks) for name in names}
     slopes = {name: max((blocks[name].get("gradient") or 0.0) for blocks in looks) for name in names}
     lively = max(moves.values(), default=0.0)
-    frozen = set(course.config.get("net", {}).get("frozen", ()))
+    frozen = course.frozen
     still = sorted(n for n in names if moves[n] <= 1e-9 and not any(f.startswith(n) for f in frozen))
     blind = sorted(n for n in names if slopes[n] == 0.0 and not any(f.startswith(n) for f in frozen))
     if lively <= 1e-9 or not (still or blind):
