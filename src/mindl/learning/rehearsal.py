@@ -32,7 +32,10 @@ from mindl.neural.neural_solver import in_use
 FEW, MANY = 3, 60
 """Steps on one batch: so many show that all weights move, so many that it is learned."""
 
-CHANGE = 1e-2
+ASIDE = 1e-3
+"""Weights are moved so far before their derivative is looked at."""
+
+CHANGE = 1e-3
 """The part of the loss by which it is changed to see whether its derivative is right."""
 
 
@@ -150,9 +153,13 @@ def loss_is_a_number(stage: _Stage) -> Iterator[Symptom]:
 
 
 def derivative(stage: _Stage) -> Iterator[Symptom]:
-    """Along the gradient, differences of the loss are what the gradient says."""
+    """A short way down along the gradient, the loss falls by what the gradient says."""
     learner = stage.copy()
     weights = [w for w in learner.net.parameters() if w.requires_grad]
+    generator = generator_for(0, Purpose.EXAMINATION)
+    with torch.no_grad():  # a little aside: fresh weights may lie on a bound, where there is no derivative
+        for weight in weights:
+            weight.add_(ASIDE * torch.randn(weight.shape, generator=generator).to(weight))
     loss = stage.loss(learner)
     if not loss.requires_grad or not math.isfinite(float(loss.detach())):
         return
@@ -162,15 +169,11 @@ def derivative(stage: _Stage) -> Iterator[Symptom]:
     if not square > 0:
         return
     length = CHANGE * max(abs(float(loss.detach())), 1e-3) / square
-    values = []
-    for way in (1, -1):
-        with torch.no_grad():
-            for weight, slope in zip(weights, gradient, strict=True):
-                weight.add_(slope, alpha=way * length)
-            values.append(float(stage.loss(learner)))
-            for weight, slope in zip(weights, gradient, strict=True):
-                weight.sub_(slope, alpha=way * length)
-    ratio = (values[0] - values[1]) / (2 * length * square)
+    # Downhill only: where a number is confined to its bound, uphill may lead nowhere.
+    with torch.no_grad():
+        for weight, slope in zip(weights, gradient, strict=True):
+            weight.sub_(slope, alpha=length)
+        ratio = float(loss.detach() - stage.loss(learner)) / (length * square)
     if not 0.5 < ratio < 2:
         yield _symptom(
             "wrong derivative",

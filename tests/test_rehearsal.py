@@ -1,0 +1,197 @@
+"""What one batch tells before a long training: every fault is found, good settings are let through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import mindl as md
+from mindl.core.errors import InputError, TrainingError
+from mindl.data import DeadLeaves, Images, Source
+from mindl.diagnosis import causes
+from mindl.learning import (
+    Adam,
+    Denoising,
+    EnergyLoss,
+    GapLoss,
+    Inpainting,
+    Noise2Noise,
+    SupervisedLoss,
+    Task,
+    Training,
+    fit,
+    rehearse,
+)
+from mindl.learning.rehearsal import CHECKS
+from mindl.neural import Direct, Filled, InUnitsOfWeight, NeuralSolver, Start, StepSizes, Unrolled, WitnessHead
+from mindl.solvers import PrimalDual
+
+LEAVES = DeadLeaves(4, size=24)
+SETTINGS = Training(batch=4, crop=16, loss=SupervisedLoss(), optimiser=Adam(rate=5e-3))
+Parts = tuple[NeuralSolver, Task, Source, Training]
+
+
+def plain(inputs: int = 1) -> Direct:
+    return Direct(md.nets.UNet(inputs, 1, widths=(4, 6)), Start() if inputs == 1 else Filled())
+
+
+def changed(**changes: object) -> Training:
+    return Training(**{**vars(SETTINGS), **changes})
+
+
+@pytest.mark.parametrize(
+    ("net", "task", "loss"),
+    [
+        (plain(), Denoising(), SupervisedLoss()),
+        (plain(2), Inpainting(known=(0.3, 0.3)), EnergyLoss()),
+        (WitnessHead(md.nets.UNet(1, 2, widths=(4, 6)), InUnitsOfWeight()), Denoising(), GapLoss()),
+        (Unrolled(PrimalDual(), 4, [StepSizes()]), Denoising(), GapLoss()),
+    ],
+    ids=["supervised", "inpainting", "gap", "unrolled"],
+)
+def test_good_settings_are_let_through(net: NeuralSolver, task: Task, loss: md.learning.Loss) -> None:
+    """The unrolled solver has so few parameters that it cannot learn a batch by heart; it need not."""
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    found = rehearse(net, task, LEAVES, changed(loss=loss))
+    assert found.healthy and found.judged == tuple(check.__name__.replace("_", " ") for check in CHECKS), found
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    assert net.training and all(weight.grad is None for weight in net.parameters())
+
+
+class Cut(nn.Module):
+    """The first layer gets no gradient."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 1, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 0.1 * self.second(self.first(x).detach())
+
+
+class Mixes(nn.Module):
+    """Every answer holds the mean over the batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(1, 1, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x) + 0.1 * (x.mean(0, keepdim=True) - x)
+
+
+class Draws(nn.Module):
+    """Dropout that ignores eval()."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(1, 1, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.dropout(self.layer(x), 0.5, training=True)
+
+
+class Lies(torch.autograd.Function):
+    """A derivative that is five times too large."""
+
+    @staticmethod
+    def forward(ctx: object, x: Tensor) -> Tensor:
+        return x * 0.2
+
+    @staticmethod
+    def backward(ctx: object, g: Tensor) -> Tensor:
+        return g
+
+
+class Wrong(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(1, 1, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return Lies.apply(self.layer(x))
+
+
+class Loud(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(1, 1, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 100 * self.layer(x)
+
+
+class Second(Denoising):
+    """The second image is the first one."""
+
+    def draw(self, given: dict[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
+        problem = super().draw(given, generator)
+        return problem | {"second": problem["data"]}
+
+
+class Bytes(Denoising):
+    """From 0 to 255."""
+
+    def draw(self, given: dict[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
+        return super().draw({"clean": 255 * given["clean"]}, generator)
+
+
+def body(module: nn.Module) -> Parts:
+    return Direct(module, Start()), Denoising(), LEAVES, SETTINGS
+
+
+FAULTS: list[tuple[str, Callable[[], Parts], str]] = [
+    ("unmoved weights", lambda: body(Cut()), causes.CUT_OFF),
+    ("images mixed", lambda: body(Mixes()), causes.STATISTICS),
+    ("not repeatable", lambda: body(Draws()), causes.DROPOUT),
+    ("wrong derivative", lambda: body(Wrong()), causes.CUT_OFF),
+    ("begins far off", lambda: body(Loud()), causes.INITIAL),
+    ("target is given", lambda: (plain(), Second(), LEAVES, changed(loss=Noise2Noise())), causes.TARGET_IS_INPUT),
+    (
+        "wrong range",
+        lambda: (plain(), Bytes(), LEAVES, SETTINGS),
+        causes.RANGE,
+    ),
+    (
+        "does not learn one batch",
+        lambda: (plain(), Denoising(), LEAVES, changed(optimiser=Adam(rate=1e-9))),
+        causes.RATE_HIGH,
+    ),
+]
+
+
+@pytest.mark.parametrize(("symptom", "parts", "cause"), FAULTS, ids=[name for name, _, _ in FAULTS])
+def test_faults_are_found(symptom: str, parts: Callable[[], Parts], cause: str) -> None:
+    found = rehearse(*parts())
+    named = {each.name: each for each in found.symptoms}
+    assert symptom in named, found
+    assert named[symptom].causes[0].name == cause
+
+
+def test_a_loss_that_is_no_number() -> None:
+    net = plain()
+    with torch.no_grad():
+        next(iter(net.parameters())).fill_(float("nan"))
+    assert rehearse(net, Denoising(), LEAVES, SETTINGS).symptoms[0].name == "loss is no number"
+
+
+def test_hints_do_not_stop_a_training() -> None:
+    same = Images(torch.rand(1, 1, 16, 16, generator=torch.Generator().manual_seed(1)).expand(4, -1, -1, -1))
+    found = rehearse(plain(2), Inpainting(known=(0.9, 0.9)), same, changed(loss=EnergyLoss()))
+    assert "mostly known" in [hint.name for hint in found.hints]
+
+
+def test_fit_begins_only_what_is_healthy(tmp_path: Path) -> None:
+    net, task, images, training = body(Cut())
+    with pytest.raises(TrainingError, match=r"nothing was begun(.|\n)*unmoved weights(.|\n)*first.weight"):
+        fit(net, task, images, training, folder=tmp_path / "run", check=True)
+    assert not (tmp_path / "run").exists()
+    good = changed(steps=2)
+    run = fit(plain(), task, images, good, folder=tmp_path / "run", check=True)
+    assert run.finished
+    with pytest.raises(InputError, match=r"rehearse\(net\)"):
+        rehearse("net", task, images, good)  # type: ignore[arg-type]
