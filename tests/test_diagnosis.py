@@ -111,6 +111,7 @@ def another_level(course: Course) -> None:
 
 
 def lands_beyond(course: Course) -> None:
+    stays_far(course)
     _set(looked(course), "alpha", 0.9)
 
 
@@ -133,6 +134,7 @@ def is_spent(course: Course) -> None:
 
 
 def never_falls(course: Course) -> None:
+    stays_far(course)
     _set(course.rows, "loss", 1.0)
     _set(course.rows, "worst", 1.0)
     _set(course.rows[5:], "gradient", 0.0)

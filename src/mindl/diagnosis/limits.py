@@ -17,16 +17,20 @@ class Limits:
     risen: float = 10.0
     """or rises to so many times its least value and above where it began."""
     landed: float = 0.6
-    """Oscillating: alpha in the median, the share of the way up the other side,"""
+    """Oscillating: alpha in the median, the share of the way up the other side, in a run that got nowhere,"""
     turning: float = -0.25
     """or the correlation of one loss with the next, in a record without looks."""
-    spike: float = 4.0
+    spike: float = 6.0
     """Spikes: so many times the running median of the loss,"""
     scatter: float = 12.0
     """and so many times its usual scatter above it."""
-    jump: float = 1.5
-    """Jump: so many times the loss of the steps before."""
-    crawl: float = 2e-5
+    alone: float = 0.6
+    """Spikes: the share of one image in the loss of its batch, above its even share, at some steps."""
+    jump: float = 1.2
+    """Jump: so many times the loss of the steps before,"""
+    leap: float = 2.5
+    """or a change of a block's norm of so many times all updates together."""
+    crawl: float = 1.5e-4
     """Learning too slowly: the update ratio in the median."""
     flat: float = 0.1
     """Learning too slowly, stalled: the part of itself that the loss has lost."""
@@ -38,8 +42,10 @@ class Limits:
     """Vanishing: the gradient of the first block in parts of the last one's; exploding: the other way round."""
     exploded: float = 70.0
     """Exploding: the same ratio, or so many times the usual norm of the gradient."""
-    dead: float = 0.6
-    """Dead units: the share of an activation's channels."""
+    dead: float = 0.96
+    """Dead units: the share of one activation's channels,"""
+    dead_everywhere: float = 0.6
+    """or the share in the mean over all activations."""
     saturated: float = 0.6
     """Saturated units: the share of an activation's entries."""
     mixed: float = 0.2
@@ -60,14 +66,24 @@ class Limits:
     """or the standard deviation of the data, of which photographs have 0.1 to 0.35."""
     unlike: float = 1.8
     """Training unlike use: the ratio of noise levels or of shares of known pixels."""
+    progress: float = 0.75
+    """No progress: the energy excess in parts of that of the first examination, if it is above"""
+    little: float = 0.03
+    """this energy excess."""
+    behind: float = 0.22
+    """Underfitting on clean targets: the part of the solver's gain in dB that is missing."""
     worse: float = 1.2
     """Wrong target: the unseen loss in parts of that of doing nothing."""
     rise: float = 0.1
     """Overfitting: how much of its least value the unseen loss has risen."""
-    gap: float = 1.6
-    """Mode gap: the loss in use over that in training, or the other way round."""
+    gap: float = 0.035
+    """Mode gap: what is lost in use, in parts of what was learned,"""
+    gained: float = 0.3
+    """or gained."""
     unsolved: float = 0.6
-    """Underfitting: the energy excess that is left; for clean targets 1 - the share of the solver's gain in dB."""
+    """Underfitting: the energy excess that is left."""
+    steep: float = 200.0
+    """Exploding: the gradient of the first steps, of a loss that is 1 where nothing is done."""
     beyond: float = 1.02
     """Beyond the stability bound: a step size in parts of its bound."""
 

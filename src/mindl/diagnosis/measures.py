@@ -7,6 +7,7 @@ import re
 import numpy as np
 
 from mindl.diagnosis.course import Course, Curve, Numbers
+from mindl.diagnosis.limits import Limits
 
 
 def clear(value: float, limit: float) -> float:
@@ -61,6 +62,32 @@ def late(curve: Curve, share: float = 0.5) -> Numbers:
 def middle(values: Numbers) -> float:
     """The median; NaN of nothing."""
     return float(np.median(values)) if len(values) else np.nan
+
+
+def left(course: Course) -> tuple[float, str]:
+    """What is left of the way from the start to the solver's answer, and the curve that shows it.
+
+    For clean targets it is the part of the solver's gain in dB that is missing, otherwise the energy excess;
+    NaN where neither is known.
+    """
+    if target(course) == "clean":
+        start = middle(course.curve("unseen.psnr_of_start").finite.values)
+        gain = middle(late(course.curve("psnr"), 0.3)) - start
+        solver = middle(late(course.curve("psnr_of_minimiser"))) - start
+        if solver > 0.5:
+            return 1 - gain / solver, "psnr"
+    return middle(late(course.curve("excess"), 0.3)), "excess"
+
+
+def got_nowhere(course: Course, limits: Limits) -> bool | None:
+    """Whether the answers in the end are far from the solver's, or not nearer than at first; None: not known."""
+    missing, curve = left(course)
+    if not np.isfinite(missing):
+        return None
+    if curve == "psnr":
+        return missing > limits.behind
+    first = float(course.curve("excess").finite.values[0])
+    return missing > limits.unsolved or (missing > limits.little and missing > limits.progress * first)
 
 
 def updates(course: Course) -> Curve:

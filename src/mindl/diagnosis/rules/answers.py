@@ -7,7 +7,21 @@ import numpy as np
 from mindl.diagnosis import causes
 from mindl.diagnosis.course import Course
 from mindl.diagnosis.limits import Limits
-from mindl.diagnosis.measures import below, clear, late, lost, middle, parameters, setting, target, updates, weight
+from mindl.diagnosis.measures import (
+    began,
+    below,
+    clear,
+    got_nowhere,
+    late,
+    left,
+    lost,
+    middle,
+    parameters,
+    setting,
+    target,
+    updates,
+    weight,
+)
 from mindl.diagnosis.rule import Rule
 from mindl.diagnosis.symptom import Cause, Symptom
 
@@ -109,8 +123,8 @@ def underfitting(course: Course, limits: Limits) -> Symptom | None:
     """After most of the run the answers are far from what a solver does."""
     if course.steps < 0.3 * course.planned:
         return None
-    left, curve = _left(course)
-    if not left > limits.unsolved:
+    missing, curve = left(course)
+    if not got_nowhere(course, limits):
         return None
     found: list[tuple[float, Cause]] = []
     count = parameters(course)
@@ -123,6 +137,9 @@ def underfitting(course: Course, limits: Limits) -> Symptom | None:
     ratio, fall = middle(updates(course).finite.values), lost(course.curve("loss"))
     if ratio < 10 * limits.crawl:
         found.append((3.5, Cause(causes.RATE_LOW, f"a step changes the weights by {ratio:.1g} of themselves")))
+    first = began(course.curve("loss"))
+    if first > 3:
+        found.append((3.7, Cause(causes.INITIAL, f"the loss begins at {first:.3g}, and doing nothing has 1")))
     rate = course.curve("rate").finite.values
     if len(rate) > 20 and middle(rate) < limits.spent * float(rate.max()):
         found.append((3.6, Cause(causes.SCHEDULE, "most steps have a small part of the largest rate")))
@@ -136,27 +153,15 @@ def underfitting(course: Course, limits: Limits) -> Symptom | None:
     return Symptom(
         name="underfitting",
         title="The answers are far from what a classical solver does.",
-        evidence={"part that is left": left, "part of the loss that is lost": fall},
+        evidence={"part that is left": missing, "part of the loss that is lost": fall},
         curve=curve,
         steps=(round(0.3 * course.planned), course.steps),
-        confidence=clear(left, limits.unsolved),
+        confidence=clear(missing, limits.behind if curve == "psnr" else limits.unsolved),
         causes=tuple(ranked.values()),
         experiment="Train on one batch alone: if that is answered well, it is the budget; if not, the network "
         "or a bug.",
         disproof="A solver does no better on the same problems, by the same measure.",
     )
-
-
-def _left(course: Course) -> tuple[float, str]:
-    """What is left of the way from the start to the solver's answer: of the energy, or in dB."""
-    if target(course) == "clean":
-        gain = middle(late(course.curve("psnr"), 0.3)) - middle(course.curve("unseen.psnr_of_start").finite.values)
-        solver = middle(course.curve("psnr_of_minimiser").finite.values) - middle(
-            course.curve("unseen.psnr_of_start").finite.values
-        )
-        if solver > 0.5:
-            return 1 - gain / solver, "psnr"
-    return middle(late(course.curve("excess"), 0.3)), "excess"
 
 
 RULES = (

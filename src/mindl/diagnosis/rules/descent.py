@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from mindl.diagnosis import causes
 from mindl.diagnosis.course import Course, Curve
-from mindl.diagnosis.limits import Limits
+from mindl.diagnosis.limits import LIMITS, Limits
 from mindl.diagnosis.measures import (
     began,
     below,
     clear,
     ended,
+    got_nowhere,
     late,
     lost,
     middle,
@@ -24,6 +27,12 @@ from mindl.diagnosis.symptom import Cause, Symptom
 
 SHORTEST = 20
 """Fewer steps tell nothing of a course."""
+
+SOME = 3
+"""So many steps with one bad image are no chance."""
+
+LEAST_CHANGE = 0.03
+"""A smaller change of a norm is within the digits that a record keeps."""
 
 
 def diverging(course: Course, limits: Limits) -> Symptom | None:
@@ -89,7 +98,12 @@ def oscillating(course: Course, limits: Limits) -> Symptom | None:
     loss = course.curve("loss").finite
     turn = _turning(loss)
     typical = middle(late(alpha, 0.8))
-    by_alpha = len(alpha) >= 5 and typical > limits.landed
+    by_alpha = (
+        len(alpha) >= 5
+        and typical > limits.landed
+        and course.finished
+        and got_nowhere(course, limits) is not False
+    )
     by_loss = not alpha and len(loss) >= 50 and turn < limits.turning
     if not by_alpha and not by_loss:
         return None
@@ -123,6 +137,9 @@ def spikes(course: Course, limits: Limits) -> Symptom | None:
     usual = 1.4826 * middle(np.abs(away))
     high = (away > limits.scatter * max(usual, 1e-12)) & (loss.values > limits.spike * np.abs(calm.values))
     high[: min(5, len(high))] = False
+    alone = _alone(course)
+    if not high.any() and len(alone) >= SOME:
+        high = np.isin(loss.steps, alone)
     if not high.any():
         return None
     where = loss.steps[high]
@@ -152,7 +169,7 @@ def jump(course: Course, limits: Limits) -> Symptom | None:
     loss = course.curve("loss").finite
     width = min(max(6, len(loss) // 30), 100)
     if len(loss) < 4 * width:
-        return None
+        return _leap(course, limits)
     windows = np.lib.stride_tricks.sliding_window_view(loss.values, width)
     level = np.median(windows, axis=1)
     scatter = 1.4826 * np.median(np.abs(windows - level[:, None]), axis=1) + 1e-3 * np.abs(level)
@@ -165,7 +182,7 @@ def jump(course: Course, limits: Limits) -> Symptom | None:
     ratios = np.where(high & at_once, level[after] / np.maximum(np.abs(level[before]), 1e-12), 0.0)
     best = float(ratios.max(initial=0.0))
     if not best:
-        return None
+        return _leap(course, limits)
     step = int(loss.steps[2 * width + int(np.argmax(ratios))])
     return Symptom(
         name="jump",
@@ -182,6 +199,35 @@ def jump(course: Course, limits: Limits) -> Symptom | None:
         experiment=f"Repeat the run to step {step} without breaking it off: a leap that is gone came from "
         f"resuming.",
         disproof="The loss is judged on other data from that step on, by design.",
+    )
+
+
+def _leap(course: Course, limits: Limits) -> Symptom | None:
+    """Weights that change by more than all updates together can have moved them."""
+    looks = [(step, blocks) for step, blocks in course.looks("look.blocks") if step >= 10]
+    best, place, shown = 0.0, (0, 0), ""
+    for (start, before), (end, after) in pairwise(looks):
+        for name in before.keys() & after.keys():
+            ends = [(b.get("weight") or 0.0, b.get("update") or 0.0) for b in (before[name], after[name])]
+            reach = (end - start) * max(weight * update for weight, update in ends)
+            change = abs(ends[1][0] - ends[0][0])
+            if reach > 0 and change > LEAST_CHANGE * max(ends[0][0], ends[1][0]) and change / reach > best:
+                best, place, shown = change / reach, (start, end), name
+    if not best > limits.leap:
+        return None
+    return Symptom(
+        name="jump",
+        title=f"The weights of {shown} change by more than all updates together can have moved them.",
+        evidence={"change over the sum of updates": best},
+        curve="look.blocks",
+        steps=place,
+        confidence=clear(best, limits.leap),
+        causes=(
+            Cause(causes.RESUMED, "they were put back to an earlier state, or replaced"),
+            Cause(causes.RATE_HIGH, "or single updates between the looks were much longer"),
+        ),
+        experiment=f"Look at more steps between {place[0]} and {place[1]}: Monitor(every=1).",
+        disproof="The weights are averaged or projected on purpose there.",
     )
 
 
@@ -247,7 +293,8 @@ def stalled(course: Course, limits: Limits) -> Symptom | None:
     smooth = smoothed(loss)
     lately = float(smooth.values[-1] / smooth.values[len(smooth) // 3]) if smooth.values[len(smooth) // 3] else 1.0
     gradient = course.curve("gradient").finite.values
-    if not (fall < limits.flat and abs(lately - 1) < limits.flat and began(loss) > 0):
+    flat = fall < limits.flat and abs(lately - 1) < limits.flat and began(loss) > 0
+    if not flat or got_nowhere(course, limits) is False:
         return None
     none = len(gradient) and middle(gradient[len(gradient) // 2 :]) < 1e-6 * max(float(gradient.max()), 1e-12)
     why = [Cause(causes.RATE_HIGH, "a first step too far can leave a network where nothing has a gradient")]
@@ -289,6 +336,17 @@ def _one_image(course: Course, step: int) -> float | None:
         shares = worst.values / (batch * loss.values)
     shares = shares[np.isfinite(shares)]
     return float(shares.max()) if len(shares) else None
+
+
+def _alone(course: Course) -> list[float]:
+    """Steps at which one image makes most of the loss of its batch."""
+    batch, loss, worst = setting(course, "batch"), course.curve("loss"), course.curve("worst")
+    if batch is None or batch < 2 or len(worst) != len(loss):
+        return []
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = worst.values / (batch * loss.values)
+    above = (shares - 1 / batch) / (1 - 1 / batch)
+    return [float(step) for step in loss.steps[10:][above[10:] > LIMITS.alone]]
 
 
 def _distinct(ranked: list[tuple[float, Cause]]) -> tuple[Cause, ...]:

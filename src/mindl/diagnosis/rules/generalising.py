@@ -7,7 +7,7 @@ import numpy as np
 from mindl.diagnosis import causes
 from mindl.diagnosis.course import Course, Curve
 from mindl.diagnosis.limits import Limits
-from mindl.diagnosis.measures import began, clear, ended, late, middle
+from mindl.diagnosis.measures import clear, ended, late, lost, middle
 from mindl.diagnosis.rule import Rule
 from mindl.diagnosis.symptom import Cause, Symptom
 
@@ -15,11 +15,13 @@ from mindl.diagnosis.symptom import Cause, Symptom
 def mode_gap(course: Course, limits: Limits) -> Symptom | None:
     """The same batch, the same weights, and another loss in use than in training."""
     looks = course.looks("look.mode")
-    pairs = [(m["use"], m["training"]) for _, m in looks if m.get("use") is not None and m.get("training")]
-    ratios = np.asarray([use / training for use, training in pairs if training > 0])
-    typical = middle(ratios[-max(1, len(ratios) // 3) :]) if len(ratios) else np.nan
-    far = max(typical, 1 / typical) if typical > 0 else np.nan
-    if not far > limits.gap:
+    pairs = [
+        (m["use"], m["training"]) for _, m in looks if m.get("use") is not None and m.get("training") is not None
+    ]
+    # In parts of what was learned: a loss is 1 where nothing is done.
+    gaps = np.asarray([(use - training) / max(abs(1 - training), 0.1) for use, training in pairs])
+    typical = middle(gaps[-max(1, len(gaps) // 3) :])
+    if not (typical > limits.gap or typical < -limits.gained):
         return None
     normalised = any(name.endswith("running_mean") for name in course.shapes)
     statistics = Cause(causes.STATISTICS, "running means and variances are not those of the batches")
@@ -27,10 +29,10 @@ def mode_gap(course: Course, limits: Limits) -> Symptom | None:
     return Symptom(
         name="mode gap",
         title="The network answers otherwise in use than in training.",
-        evidence={"loss in use over that in training": typical},
+        evidence={"lost in use of what was learned": typical},
         curve="look.mode.use",
         steps=(looks[-max(1, len(looks) // 3)][0], looks[-1][0]),
-        confidence=clear(far, limits.gap),
+        confidence=clear(typical, limits.gap),
         causes=(statistics, dropout) if normalised else (dropout, statistics),
         experiment="Evaluate the batch in training mode: as good as the loss says, only the mode differs.",
         disproof="The running statistics are still young: the gap closes within some dozen steps.",
@@ -86,11 +88,8 @@ def wrong_target(course: Course, limits: Limits) -> Symptom | None:
     if len(unseen) < 3 or len(loss) < 10:
         return None
     last, least = ended(unseen, 0.2), float(unseen.values.min())
-    fall = began(loss) - ended(loss)
-    doing_nothing = 1.0
-    if not (
-        last > limits.worse * doing_nothing and least > 0.85 * doing_nothing and fall > 0.02 * abs(began(loss))
-    ):
+    # A loss is 1 where nothing is done: training is better than that, and use is worse.
+    if not (last > limits.worse and least > 0.85 and ended(loss) < 0.9 and lost(loss) > 0.02):
         return None
     like = middle(late(course.curve("unseen.clean.likeness"), 0.3))
     return Symptom(
@@ -116,7 +115,7 @@ def wrong_target(course: Course, limits: Limits) -> Symptom | None:
 
 
 RULES = (
-    Rule("mode gap", "another answer in use than in training", ("look.mode",), mode_gap),
+    Rule("mode gap", "another answer in use than in training", ("look.mode",), mode_gap, least=3),
     Rule(
         "overfitting",
         "unseen problems get worse while seen ones get better",

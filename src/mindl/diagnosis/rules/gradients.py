@@ -107,13 +107,20 @@ def exploding(course: Course, limits: Limits) -> Symptom | None:
     later = middle(late(gradient, 0.2))
     ratios = [r for _, r in _ratios(course)]
     first = middle(np.asarray(ratios))
-    huge = later > limits.exploded * max(usual, 1e-12) or usual > 1e3
+    begun = middle(gradient.values[:3])
+    steep = begun > limits.steep and course.has("look")
+    huge = later > limits.exploded * max(usual, 1e-12) or steep
     if not huge and not first > limits.exploded:
         return None
     return Symptom(
         name="exploding gradients",
         title="Gradients grow out of proportion.",
-        evidence={"norm at first": usual, "norm in the end": later, "first block over last": first},
+        evidence={
+            "norm at first": begun,
+            "norm early": usual,
+            "norm in the end": later,
+            "first block over last": first,
+        },
         curve="gradient" if huge else "look.blocks",
         steps=(1, course.steps),
         confidence=clear(

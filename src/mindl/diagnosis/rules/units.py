@@ -7,7 +7,7 @@ import numpy as np
 from mindl.diagnosis import causes
 from mindl.diagnosis.course import Course
 from mindl.diagnosis.limits import Limits
-from mindl.diagnosis.measures import clear
+from mindl.diagnosis.measures import clear, got_nowhere
 from mindl.diagnosis.rule import Rule
 from mindl.diagnosis.symptom import Cause, Symptom
 
@@ -15,7 +15,10 @@ from mindl.diagnosis.symptom import Cause, Symptom
 def dead(course: Course, limits: Limits) -> Symptom | None:
     """Channels that are the same everywhere, so that nothing passes them."""
     found = _worst(course, "dead")
-    if found is None or found[0] <= limits.dead:
+    looks = course.looks("look.units")
+    means = [float(np.mean([unit.get("dead") or 0.0 for unit in units.values()])) for _, units in looks if units]
+    everywhere = float(np.median(means[len(means) // 2 :])) if means else 0.0
+    if found is None or (found[0] <= limits.dead and everywhere <= limits.dead_everywhere):
         return None
     share, name, step, first = found
     at_first = step <= first
@@ -25,13 +28,14 @@ def dead(course: Course, limits: Limits) -> Symptom | None:
     return Symptom(
         name="dead units",
         title=f"{100 * share:.0f} % of the channels of activation {name} are dead.",
-        evidence={"share of channels": share},
+        evidence={"share of its channels": share, "share of all": everywhere},
         curve="look.units",
         steps=(step, course.steps),
         confidence=clear(share, limits.dead),
         causes=(initial, fast) if at_first else (fast, initial),
         experiment="Look at a fresh network (step 0): dead there, it is the initial weights; alive, the rate.",
-        disproof="The answers are as good as those of a network of the width that is left.",
+        disproof="The answers are as good as a solver's: what is left is wide enough, or skips lead around.",
+        hint=everywhere <= limits.dead_everywhere and got_nowhere(course, limits) is False,
     )
 
 
@@ -67,11 +71,13 @@ def _worst(course: Course, kind: str) -> tuple[float, str, int, int] | None:
     looks = course.looks("look.units")
     later = looks[len(looks) // 2 :]
     names = set.intersection(*(set(units) for _, units in later)) if later else set()
-    shares = {name: float(np.median([units[name][kind] for _, units in later])) for name in names}
+    shares = {name: float(np.median([units[name].get(kind) or 0.0 for _, units in later])) for name in names}
     if not shares:
         return None
     name = max(shares, key=lambda n: shares[n])
-    since = next((s for s, units in looks if units.get(name, {}).get(kind, 0) >= 0.9 * shares[name]), looks[0][0])
+    since = next(
+        (s for s, units in looks if (units.get(name, {}).get(kind) or 0.0) >= 0.9 * shares[name]), looks[0][0]
+    )
     return shares[name], name, since, looks[0][0]
 
 
