@@ -112,6 +112,8 @@ def test_exported_names() -> None:
         "certify",
         "data",
         "denoise",
+        "diagnose",
+        "diagnosis",
         "errors",
         "evolve",
         "fit",

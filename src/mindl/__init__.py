@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mindl import (
         calculus,
         data,
+        diagnosis,
         gallery,
         images,
         learning,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         testing,
     )
     from mindl.core import errors
+    from mindl.diagnosis import diagnose
     from mindl.learning.fit import fit
     from mindl.models import Candidate, Certificate, Energy
     from mindl.neural.answer import answer
@@ -52,6 +54,8 @@ __all__ = [
     "certify",
     "data",
     "denoise",
+    "diagnose",
+    "diagnosis",
     "errors",
     "evolve",
     "fit",
@@ -84,6 +88,7 @@ _HOME = {
     "answer": "mindl.neural",
     "certify": "mindl.solvers",
     "denoise": "mindl.restore",
+    "diagnose": "mindl.diagnosis",
     "evolve": "mindl.solvers",
     "fit": "mindl.learning",
     "inpaint": "mindl.restore",

@@ -22,9 +22,8 @@ class Profile:
         energy: :math:`E(u_k) / E(u_0)` after k = 1, 2, ... steps; empty for models without an energy.
         change: :math:`\|u_k - u_{k-1}\|`, rms in grey levels of 255.
         numbers: step sizes and their kin, the largest of the batch.
-        share: these numbers in parts of their largest stable value, where the solver knows one: above 1 a
-        step lies
-            beyond the bound of its proof.
+        share: these numbers in parts of their largest stable value, where the solver knows one: above 1 a step
+            lies beyond the bound of its proof.
     """
 
     energy: list[float] = field(default_factory=list)

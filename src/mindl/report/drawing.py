@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +10,9 @@ import numpy as np
 
 from mindl.diagnosis.course import Curve, Numbers
 from mindl.plot import INK, MUTED
-from mindl.report.markup import Html, escaped, tag
+from mindl.report.markup import Html, tag
+from mindl.report.svg import style, svg
+from mindl.report.thinning import POINTS, thinned
 from mindl.report.words import short
 
 if TYPE_CHECKING:
@@ -25,11 +24,11 @@ BLUE, ORANGE, GREEN, PURPLE, SKY, GREY = "#0072b2", "#d55e00", "#009e73", "#a655
 
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, "#8c6d1f", "#1c2128", "#e69f00")
 
-GRID = "#e3e7eb"
-WIDTH, HEIGHT = 4.7, 2.15
-POINTS = 600
-"""At most so many points of a line are drawn."""
+WIDTH, HEIGHT = 4.7, 2.2
+"""In inches."""
 
+BELOW, ABOVE = 0.42, 0.24
+"""Room for ticks and names of axes, in inches."""
 FEW = 60
 """Lines of at most so many points show each of them."""
 
@@ -116,6 +115,7 @@ def lines(
     shade: tuple[float, float] | None = None,
     across: str = "step",
     whole: tuple[float, float] | None = None,
+    least: tuple[float, float] | None = None,
 ) -> Chart | None:
     """Curves over the steps; None where there is nothing to draw.
 
@@ -131,17 +131,21 @@ def lines(
         shade: (first, last) of a part that stands out.
         across: name of the horizontal axis.
         whole: (first, last) of the horizontal axis; by default what the curves have.
+        least: (lowest, highest) that the vertical axis shows in any case.
     """
     pieces = [piece for piece in pieces if _drawable(piece)]
     if not pieces:
         return None
     values = np.concatenate([curve.finite.values for piece in pieces for curve in _curves(piece)])
     scale = _scale(scale, values)
-    with _style():
+    with style():
         figure, axes = _axes()
         for piece in pieces:
             _draw(axes, piece, positive=scale == "log")
         _frame(axes, pieces, scale, unit, across, whole)
+        if least is not None:
+            low, high = axes.get_ylim()
+            axes.set_ylim(min(low, least[0]), max(high, least[1]))
         for height, words in levels:
             _level(axes, height, words)
         if shade is not None:
@@ -158,7 +162,7 @@ def bars(
 ) -> Chart:
     """Histograms over each other, each in per cent of its sum."""
     colours = (GREY, BLUE)[-len(counts) :]
-    with _style():
+    with style():
         figure, axes = _axes()
         for (_, values), colour in zip(counts, colours, strict=True):
             share = 100 * values / max(float(values.sum()), 1)
@@ -177,7 +181,7 @@ def stacked(
     name: str, title: str, steps: Numbers, parts: Sequence[tuple[str, Numbers, str]], unit: str, reading: str
 ) -> Chart:
     """Parts (label, values, colour) of a sum over the steps, one on the other."""
-    with _style():
+    with style():
         figure, axes = _axes()
         low = np.zeros_like(steps)
         for _, values, colour in parts:
@@ -195,105 +199,11 @@ def stacked(
     return Chart(title, reading, drawn, tuple((label, colour, "line") for label, _, colour in parts))
 
 
-def thinned(curve: Curve, points: int = POINTS) -> Curve:
-    """At most so many points, among them the least and the largest of each part.
-
-    >>> spike = Curve(np.arange(1.0, 10001.0), np.eye(1, 10000, 1234)[0])
-    >>> len(thinned(spike)) <= 600, float(thinned(spike).values.max())
-    (True, 1.0)
-    """
-    curve = curve.finite
-    if len(curve) <= points:
-        return curve
-    parts = np.array_split(np.arange(len(curve)), points // 2)
-    kept = {int(part[pick(curve.values[part])]) for part in parts for pick in (np.argmin, np.argmax)}
-    there = np.asarray(sorted(kept))
-    return Curve(curve.steps[there], curve.values[there])
-
-
-def smoothed(curve: Curve, parts: int = 100) -> Curve:
-    """Medians of about so many neighbouring parts; the curve itself where it has fewer values."""
-    curve = curve.finite
-    if len(curve) <= parts:
-        return curve
-    groups = np.array_split(np.arange(len(curve)), parts)
-    middles = [float(np.median(curve.values[group])) for group in groups]
-    return Curve(np.asarray([curve.steps[group].mean() for group in groups]), np.asarray(middles))
-
-
-def svg(figure: Figure, name: str, words: str) -> Html:
-    """A figure as an element of the page; ``words`` say what it shows to whom does not see it.
-
-    Identifiers are those of ``name``, so that no two of a page are the same.
-    """
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    text = buffer.getvalue().decode()
-    text = re.sub(
-        r"<!--.*?-->|<metadata>.*?</metadata>|<style.*?</style>", "", text[text.index("<svg") :], flags=re.S
-    )
-    head, _, body = text.partition(">")
-    box = re.search(r'viewBox="[^"]*"', head)
-    body = _own_names(body.replace("xlink:href", "href"), name)
-    body = re.sub(r' (d|x|y|style)="([^"]*)"', _rounded, body)
-    body = re.sub(r">\s+<", "><", re.sub(r"\s*\n\s*", " ", body))
-    body = re.sub(r"<defs></defs>", "", body)
-    return Html(f'<svg {box[0] if box else ""} role="img" aria-label="{escaped(words)}">{body.strip()}')
-
-
-def _own_names(body: str, name: str) -> str:
-    """Names that are referred to get the chart's before them; all others go."""
-    asked = set(re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', body))
-    wanted = {one or other for one, other in asked}
-    body = re.sub(r' id="([^"]+)"', lambda found: f' id="{name}-{found[1]}"' if found[1] in wanted else "", body)
-    return re.sub(r'(href="#|url\(#)', rf"\g<1>{name}-", body)
-
-
-def _rounded(found: re.Match[str]) -> str:
-    return f' {found[1]}="' + re.sub(r"(\.\d\d)\d+", r"\1", found[2]) + '"'
-
-
-@contextlib.contextmanager
-def _style() -> Iterator[None]:
-    """The same look whatever a person has set for figures; put back afterwards."""
-    from matplotlib import style  # noqa: PLC0415 - heavy
-
-    ours = {
-        "svg.fonttype": "none",
-        "svg.hashsalt": "mindl",
-        "text.parse_math": False,
-        "axes.unicode_minus": False,
-        "font.size": 8,
-        "axes.edgecolor": "#b8c0c8",
-        "axes.linewidth": 0.7,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.grid": True,
-        "axes.grid.axis": "y",
-        "grid.color": GRID,
-        "grid.linewidth": 0.6,
-        "axes.axisbelow": True,
-        "xtick.color": "#b8c0c8",
-        "ytick.color": "#b8c0c8",
-        "xtick.labelcolor": MUTED,
-        "ytick.labelcolor": MUTED,
-        "ytick.major.size": 0,
-        "ytick.minor.size": 0,
-        "xtick.major.size": 3,
-        "xtick.minor.size": 0,
-        "xtick.major.width": 0.7,
-        "lines.linewidth": 1.5,
-        "path.simplify": True,
-    }
-    with style.context(["default", ours]):
-        yield
-
-
 def _axes(height: float = HEIGHT) -> tuple[Figure, Axes]:
     from matplotlib.figure import Figure  # noqa: PLC0415 - heavy
 
     figure = Figure(figsize=(WIDTH, height), facecolor="none")
-    axes = figure.add_axes((0.115, 0.33 / height, 0.87, 1 - 0.55 / height))
+    axes = figure.add_axes((0.105, BELOW / height, 0.845, 1 - (BELOW + ABOVE) / height))
     axes.set_facecolor("none")
     return figure, axes
 
@@ -309,11 +219,11 @@ def _draw(axes: Axes, piece: Line | Band, *, positive: bool) -> None:
         return
     curve = thinned(piece.curve)
     values = np.clip(curve.values, -LARGEST, LARGEST)
-    shown = values > 0 if positive else np.ones(len(values), dtype=bool)
+    values = np.where(values > 0, values, np.nan) if positive else values  # a gap, not a bridge
     strokes = {"line": "-", "faint": "-", "dashed": (0, (4, 2)), "dotted": (0, (1, 1.6))}
     axes.plot(
-        curve.steps[shown],
-        values[shown],
+        curve.steps,
+        values,
         color=piece.colour,
         linestyle=strokes[piece.style],
         linewidth=0.8 if piece.style == "faint" else 1.5,
@@ -357,9 +267,9 @@ def _words(axes: Axes, unit: str, across: str) -> None:
 
     axes.xaxis.set_major_locator(MaxNLocator(7, integer=True))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    height = axes.get_figure().get_size_inches()[1]
-    axes.text(-0.115, 1 + 0.09 / height, unit, transform=axes.transAxes, color=MUTED, fontsize=8)
-    axes.text(1, -0.6 / height, across, transform=axes.transAxes, color=MUTED, fontsize=8, ha="right", va="bottom")
+    height = HEIGHT - BELOW - ABOVE
+    axes.text(-0.115, 1 + 0.1 / height, unit, transform=axes.transAxes, color=MUTED, fontsize=8)
+    axes.text(1, -0.36 / height, across, transform=axes.transAxes, color=MUTED, fontsize=8, ha="right")
 
 
 def _level(axes: Axes, height: float, words: str) -> None:

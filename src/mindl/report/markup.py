@@ -33,7 +33,7 @@ def joined(pieces: Iterable[object]) -> Html:
     return Html("".join(piece if isinstance(piece, Html) else escaped(piece) for piece in pieces))
 
 
-def tag(name: str, *content: object, **attributes: object) -> Html:
+def tag(name: str, /, *content: object, **attributes: object) -> Html:
     """An element; content and attributes are escaped.
 
     Attributes that are None are left out; ``class_`` is ``class``, and other underscores are hyphens.

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 
+NONE = "\N{EN DASH}"
+"""Where there is no number."""
+
 _HIGH = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -14,7 +17,7 @@ def short(value: float | None, digits: int = 3) -> str:
     ('0.0207', '12,000', '4·10⁻⁵', '–', '1.23·10⁶')
     """
     if value is None or math.isnan(value):
-        return "–"
+        return NONE
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
     if value == 0:
@@ -35,10 +38,10 @@ def duration(seconds: float | None) -> str:
     """A time in its two largest units.
 
     >>> duration(0.0512), duration(75), duration(7500), duration(200000), duration(None)
-    ('51 ms', '1 min 15 s', '2 h 5 min', '2 d 8 h', '–')
+    ('51.2 ms', '1 min 15 s', '2 h 5 min', '2 d 7 h', '–')
     """
     if seconds is None or not math.isfinite(seconds):
-        return "–"
+        return NONE
     if seconds < 1:
         return f"{1000 * seconds:.3g} ms"
     if seconds < 60:
