@@ -128,6 +128,7 @@ def test_exported_names() -> None:
         "neural",
         "parameters",
         "recipes",
+        "report",
         "save",
         "show",
         "solve_linear",
@@ -144,7 +145,8 @@ def test_exported_names() -> None:
 
 
 @pytest.mark.parametrize(
-    "package", ["calculus", "images", "learning", "models", "nets", "neural", "recipes", "solvers"]
+    "package",
+    ["calculus", "diagnosis", "images", "learning", "models", "nets", "neural", "recipes", "report", "solvers"],
 )
 def test_exports_of_packages_exist_and_are_sorted(package: str) -> None:
     module = getattr(mindl, package)

@@ -217,6 +217,28 @@ app.add_typer(bench, name="bench")
 
 
 @app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs; several are compared.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE.html", help="The page; by default RUN/report.html."),
+    ] = None,
+    tensorboard: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Also write files that TensorBoard reads (extra [track]).")
+    ] = None,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """A run as one page of HTML, also while it goes on; several beside each other."""
+    from mindl.app import runs as verb
+
+    raise typer.Exit(
+        verb.report(runs, output, tensorboard=tensorboard, quiet=quiet, as_json=as_json, overwrite=overwrite)
+    )
+
+
+@app.command()
 def diagnose(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run, a record (.jsonl), or a .csv.")],
     follow: Annotated[bool, typer.Option("--follow", help="Show the curves until the run has ended.")] = False,

@@ -98,6 +98,7 @@ class Course:
     config: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     folder: Path | None = None
+    _curves: dict[str, Curve] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def steps(self) -> int:
@@ -142,12 +143,13 @@ class Course:
 
     def curve(self, name: str) -> Curve:
         """A number by its dotted name, ``"look.seen.loss"``; empty where it was never written down."""
-        path = name.split(".")
-        found = [
-            (row["step"], _number(_within(row, path))) for row in self.rows if _within(row, path, ...) is not ...
-        ]
-        steps, values = zip(*found, strict=True) if found else ((), ())
-        return Curve(np.asarray(steps, dtype=np.float64), np.asarray(values, dtype=np.float64))
+        if name not in self._curves:
+            path = name.split(".")
+            there = [(row["step"], _within(row, path, ...)) for row in self.rows]
+            found = [(step, _number(value)) for step, value in there if value is not ...]
+            steps, values = zip(*found, strict=True) if found else ((), ())
+            self._curves[name] = Curve(np.asarray(steps, dtype=np.float64), np.asarray(values, dtype=np.float64))
+        return self._curves[name]
 
     def looks(self, name: str) -> list[tuple[int, Any]]:
         """(step, value) of whatever was written down under a dotted name: a number, a list, a table."""

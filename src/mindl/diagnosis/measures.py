@@ -14,18 +14,18 @@ def clear(value: float, limit: float) -> float:
     """How clearly a value passes a limit: 0.5 at the limit, towards 1 far beyond.
 
     >>> clear(2.0, 1.0)
-    0.75
+    0.875
     """
     if not np.isfinite(value) or value == 0 or limit == 0:
         return 1.0
-    return float(1 - 0.5 * min(1.0, abs(limit / value)))
+    return float(1 - 0.5 * min(1.0, abs(limit / value)) ** 2)
 
 
 def below(value: float, limit: float) -> float:
     """The same for values that are to be small.
 
     >>> below(0.5, 1.0)
-    0.75
+    0.875
     """
     return clear(1 / max(value, 1e-12), 1 / limit)
 

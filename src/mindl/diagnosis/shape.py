@@ -8,7 +8,8 @@ from typing import Any
 from mindl.core.records import Row
 
 Shape = str | dict[str, Any]
-"""``number``, ``numbers`` (a table of one row), ``table`` (of several), ``list``; or a record of these by name."""
+"""``number``, ``numbers`` (a table of one row), ``table`` (of several), ``list``, ``gaps`` (a list in which some
+may be missing); or a record of these by name."""
 
 LISTS: dict[str, Any] = {"*": "list"}
 
@@ -28,8 +29,8 @@ UNSEEN: dict[str, Any] = {
     "clean": "numbers",
     "terms": "numbers",
     "batch": "numbers",
-    "excess": "list",
-    "rms": "list",
+    "excess": "gaps",
+    "rms": "gaps",
     "errors": "list",
     "*": "number",
 }
@@ -68,5 +69,8 @@ def _fitting(value: Any, shape: Shape) -> Any:
     if shape == "list":
         whole = isinstance(value, list) and bool(value) and all(is_number(v) and math.isfinite(v) for v in value)
         return [float(v) for v in value] if whole else ...
+    if shape == "gaps":
+        whole = isinstance(value, list) and bool(value) and all(v is None or is_number(v) for v in value)
+        return value if whole else ...
     inner: Shape = {"*": "number"} if shape == "numbers" else {"*": "numbers"}
     return _fitting(value, inner)

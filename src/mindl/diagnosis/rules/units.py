@@ -31,7 +31,7 @@ def dead(course: Course, limits: Limits) -> Symptom | None:
         evidence={"share of its channels": share, "share of all": everywhere},
         curve="look.units",
         steps=(step, course.steps),
-        confidence=clear(share, limits.dead),
+        confidence=0.9 if share > limits.dead else clear(everywhere, limits.dead_everywhere),
         causes=(initial, fast) if at_first else (fast, initial),
         experiment="Look at a fresh network (step 0): dead there, it is the initial weights; alive, the rate.",
         disproof="The answers are as good as a solver's: what is left is wide enough, or skips lead around.",
