@@ -302,6 +302,14 @@ def test_every_rule_is_among_the_cases() -> None:
     assert set(RULES) == {symptom for _, symptom, _ in CASES} | hints
 
 
+def test_the_page_has_the_rules_in_their_order() -> None:
+    page = (Path(__file__).parents[1] / "docs/monitoring.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ")[:2] for line in page.splitlines() if line.startswith("| ") and " | " in line]
+    told = {name.removeprefix("| "): text.removeprefix("*hint:* ") for name, text in rows}
+    listed = [name for name in told if name in RULES]
+    assert listed == list(RULES) and all(told[name] == rule.looks_like for name, rule in RULES.items())
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_a_good_run_is_healthy(seed: int) -> None:
     found = diagnose(healthy(seed=seed))
