@@ -125,7 +125,7 @@ def test_solutions_are_made_before_they_are_learned_from(
 
 
 def test_train_interrupted(capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    unfinished = Run(UNET_ROF.make(), 3, False, [], {}, tmp_path)
+    unfinished = Run(UNET_ROF.make(), 3, False, [], {}, tmp_path, {})
     monkeypatch.setattr(verb, "run_recipe", lambda *_, **__: unfinished)
     status, _, err = run(capsys, "train", "unet-rof", "-o", tmp_path / "run")
     assert status == 130 and "after 3 steps" in err and "--resume" in err

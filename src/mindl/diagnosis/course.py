@@ -47,6 +47,8 @@ class Recorded(Protocol):
     """What holds a record, as ``mindl.learning.Run`` does."""
 
     record: list[Row]
+    config: dict[str, Any]
+    folder: Path | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,9 +190,7 @@ def read(source: str | os.PathLike[str] | Course | Recorded | Iterable[Mapping[s
     if isinstance(source, str | os.PathLike):
         return _from_disk(Path(source))
     if isinstance(source, Recorded):
-        folder = getattr(source, "folder", None)
-        config = read_json(folder / "config.json") if folder is not None else {}
-        return Course(_told(source.record), config, folder=folder)
+        return Course(_told(source.record), source.config, folder=source.folder)
     rows = list(source) if isinstance(source, Iterable) else [source]
     if not all(isinstance(row, Mapping) for row in rows):
         raise InputError(

@@ -73,6 +73,7 @@ class Run:
         record: one row for each step, also of those before it was resumed.
         skipped: images that were left out in them, and why.
         folder: where it is on disk, if anywhere.
+        config: network, task and settings, as the folder of a run keeps them.
     """
 
     net: NeuralSolver
@@ -81,6 +82,7 @@ class Run:
     record: list[Row]
     skipped: dict[str, str]
     folder: Path | None
+    config: dict[str, Any]
 
     def __repr__(self) -> str:
         state = "finished" if self.finished else "interrupted"
@@ -191,7 +193,8 @@ def _fitted(
         _rehearse(net, task, stream, training, validation)
     if folder is None or processes.share()[0] > 0:
         return _train(net, task, stream, training, validation, Nowhere(), watch, monitor)
-    keeper = RunFolder(folder, describe(net, task, images, training, validation), resume=resume)
+    digest = {"images": {"about": images.about, "sha256": images.fingerprint()}}
+    keeper = RunFolder(folder, describe(net, task, training, validation) | digest, resume=resume)
     with contextlib.closing(keeper):
         run = _train(net, task, stream, training, validation, keeper, watch, monitor)
         if run.finished and storable(net):
@@ -279,7 +282,8 @@ def _train(
     learner.finish()
     if done:
         net.trained = task.range_on(stream.source.noise)
-    return Run(net, done, over or done >= training.steps, record, skipped, None)
+    config = describe(net, task, training, validation)
+    return Run(net, done, over or done >= training.steps, record, skipped, None, config)
 
 
 def _resumed(learner: Learner, keeper: Keeper) -> tuple[int, list[Row]]:
@@ -298,10 +302,8 @@ def _of_all(skipped: dict[str, str], asked: bool) -> tuple[dict[str, str], bool]
     return {name: why for found, _ in told for name, why in found.items()}, any(asked for _, asked in told)
 
 
-def describe(
-    net: NeuralSolver, task: Task, images: Source, training: Training, validation: Validation | None
-) -> dict[str, Any]:
-    """What the result of a run depends on, as its folder keeps it."""
+def describe(net: NeuralSolver, task: Task, training: Training, validation: Validation | None) -> dict[str, Any]:
+    """What the result of a run depends on beside its images, as its folder keeps it."""
     return {
         "mindl": version("mindl"),
         "torch": torch.__version__,
@@ -315,7 +317,6 @@ def describe(
             "begun_with": net.begun_with,
         },
         "task": task.about,
-        "images": {"about": images.about, "sha256": images.fingerprint()},
         "training": training.config,
         "validation": None if validation is None else validation.config,
     }

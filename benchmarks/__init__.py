@@ -1,0 +1,1 @@
+"""Benchmarks that are too slow, or too large, for the tests."""
