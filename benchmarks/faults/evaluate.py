@@ -60,7 +60,7 @@ def judged(runs: Iterable[FrozenRun], judge: Judge) -> list[Verdict]:
     """The verdicts on runs."""
     found = []
     for run in runs:
-        said = judge(Course(run.rows, run.config))
+        said = judge(run.course)
         found.append(Verdict(run, tuple(s.name for s in said.symptoms), first_causes(said)))
     return found
 

@@ -17,6 +17,7 @@ from benchmarks.faults.healthy import HEALTHY
 from benchmarks.faults.operators import OPERATORS
 from benchmarks.faults.setting import Written, run
 from mindl.core.records import Row, rounded
+from mindl.diagnosis import Course
 
 FROZEN = Path(__file__).parent / "records.tar.xz"
 """All of them, made once."""
@@ -43,6 +44,11 @@ class FrozenRun:
     rows: list[Row]
     config: dict[str, Any]
     meta: dict[str, Any]
+
+    @property
+    def course(self) -> Course:
+        """What a diagnosis reads."""
+        return Course(self.rows, self.config)
 
 
 def names() -> dict[str, dict[str, Any]]:
