@@ -685,3 +685,15 @@ def test_a_tiny_contrast_is_total_variation() -> None:
     solution = md.minimise(md.models.huber_rof(f, 0.1, 1e-23))
     assert solution.outcome.certified
     assert (solution.image - md.minimise(md.models.rof(f, 0.1)).image).abs().max() < 1e-2
+
+
+@pytest.mark.parametrize("name", [*md.models.DENOISING, *md.models.INPAINTING])
+def test_the_energy_of_an_image_that_is_no_number_is_none_either(name: str) -> None:
+    """Inpainting with known pixels as they are: a magnitude of NaN once counted as 0."""
+    data, mask = random_image(1, 1, 8, 9), random_image(1, 1, 8, 9, seed=1) < 0.3
+    if name in md.models.DENOISING:
+        model, image = md.models.DENOISING[name](data, 0.1), torch.where(mask, data, torch.nan)
+    else:
+        model = md.models.INPAINTING[name](data, mask)
+        image = torch.where(mask, data, torch.nan)
+    assert not torch.isfinite(model.energy(model.lift(image))).any()

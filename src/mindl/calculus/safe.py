@@ -19,8 +19,8 @@ def safe_sqrt(squares: Tensor) -> Tensor:
     >>> q.grad
     tensor([0., 0., 0.])
     """
-    positive = squares > 0
-    return torch.where(positive, torch.where(positive, squares, 1).sqrt(), 0)
+    zero = squares <= 0  # not where it is NaN, which must show
+    return torch.where(zero, 0, torch.where(zero, 1, squares).sqrt())
 
 
 def confined(value: Tensor, low: float | Tensor, high: float | Tensor) -> Tensor:
