@@ -259,6 +259,22 @@ def test_the_data_in_numbers() -> None:
     assert described({"data": noisy})["noise"] == pytest.approx(25.5, rel=0.05)
 
 
+def test_a_task_of_ones_own_may_call_its_data_otherwise(tmp_path: Path) -> None:
+    class Own(Denoising):
+        def draw(self, given: dict[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
+            problem = super().draw(given, generator)
+            return {"seen": problem["data"], "weight": problem["weight"]}
+
+        def model(self, problems: dict[str, Tensor]) -> md.Energy:
+            return md.models.rof(problems["seen"], problems["weight"])
+
+    validation = Validation(Own(), DeadLeaves(1, size=16, seed=9), count=1, crop=16)
+    change = {"loss": EnergyLoss(), "steps": 2}
+    run = fit(small(), Own(), LEAVES, settings(**change), validation=validation, folder=tmp_path / "run")
+    assert run.record[0]["look"]["batch"] == {} and (tmp_path / "run/images/1-last.png").exists()
+    assert md.diagnose(run).missing["repeated data"] == "needs 'look.batch.distinct' in the record"
+
+
 def test_blocks_of_deep_networks_are_joined() -> None:
     names = [f"body.{i}.{j}.weight" for i in range(10) for j in range(5)]
     assert (

@@ -226,8 +226,8 @@ class Instruments:
     def _keep(self, validation: Validation, findings: Findings, keeper: Keeper) -> None:
         """Pictures of the first problems: what was given, what is wanted, the first answer and the newest."""
         last = findings.candidate.image
-        kinds = {"data": validation.problems["data"], "solution": validation.minimiser, "first": last}
-        kinds |= {"clean": validation.problems["clean"]} if "clean" in validation.problems else {}
+        kinds = {"solution": validation.minimiser, "first": last}
+        kinds |= {name: validation.problems[name] for name in ("data", "clean") if name in validation.problems}
         shown = range(min(SHOWN, last.shape[0]))
         named = {f"{i + 1}-{name}": images[i : i + 1] for i in shown for name, images in kinds.items()}
         fresh = {name: image for name, image in named.items() if not keeper.has_image(name)}
@@ -277,12 +277,14 @@ class Instruments:
 
 
 def described(problems: Problem) -> dict[str, float]:
-    """The data of a batch in numbers.
+    """The data of a batch in numbers; nothing where a task of one's own calls them otherwise.
 
     >>> found = described({"data": torch.tensor([[[[0.0, 1.0]]], [[[0.0, 1.0]]]])})
     >>> found["mean"], found["least"], found["most"], found["distinct"]
     (0.5, 0.0, 1.0, 0.5)
     """
+    if "data" not in problems:
+        return {}
     data = problems["data"].detach()
     known = problems.get("mask")
     values = data if known is None else data[known.expand_as(data)]
