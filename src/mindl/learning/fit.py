@@ -178,15 +178,7 @@ def _fitted(
     watch: TrainingWatch,
     monitor: Monitor | None,
 ) -> Run:
-    stream = Stream(
-        images,
-        task,
-        batch=training.batch,
-        crop=training.crop,
-        crops_per_image=training.crops_per_image,
-        seed=training.seed,
-        share=processes.share(),
-    )
+    stream = training.stream(images, task, processes.share())
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise SystemExit(1)  # a worker reads the script again, which has no `if __name__ == "__main__":`
     if training.steps:  # what cannot be trained leaves no folder behind

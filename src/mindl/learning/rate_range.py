@@ -12,7 +12,6 @@ from mindl.learning.checks import check_arguments, check_together
 from mindl.learning.learner import Learner
 from mindl.learning.run_folder import Nowhere
 from mindl.learning.schedules import Geometric
-from mindl.learning.stream import Stream
 from mindl.learning.task import Task
 from mindl.learning.training import Training
 from mindl.neural import NeuralSolver
@@ -87,9 +86,7 @@ def rate_range(
     check_together(net, task, images, base, None)
     optimiser = replace(base.optimiser, rate=smallest)
     sweep = replace(base, optimiser=optimiser, schedule=Geometric(largest / smallest), steps=steps, average=None)
-    stream = Stream(
-        images, task, batch=base.batch, crop=base.crop, crops_per_image=base.crops_per_image, seed=base.seed
-    )
+    stream = base.stream(images, task)
     learner = Learner(copy.deepcopy(net).train(), sweep)
     rates: list[float] = []
     losses: list[float] = []

@@ -21,7 +21,6 @@ from mindl.learning.learner import Learner
 from mindl.learning.monitor import described
 from mindl.learning.run_folder import Nowhere
 from mindl.learning.schedules import Constant
-from mindl.learning.stream import Stream
 from mindl.learning.targets import TargetLoss
 from mindl.learning.task import Problem, Task
 from mindl.learning.training import Training
@@ -63,15 +62,7 @@ def rehearse(net: NeuralSolver, task: Task, images: Source, training: Training |
     settings = Training() if training is None else training
     check_arguments("rehearse", net, task, images, settings)
     check_together(net, task, images, settings, None)
-    stream = Stream(
-        images,
-        task,
-        batch=settings.batch,
-        crop=settings.crop,
-        crops_per_image=settings.crops_per_image,
-        seed=settings.seed,
-    )
-    batch = stream.batch(0).problems
+    batch = settings.stream(images, task).batch(0).problems
     stage = _Stage(net, task, replace(settings, schedule=Constant(), early_stop=None), settings.loss.shown(batch))
     found = [symptom for check in CHECKS for symptom in check(stage)]
     return Diagnosis(

@@ -7,10 +7,13 @@ from typing import Any
 
 from mindl.core.arguments import number, whole
 from mindl.core.errors import InputError
+from mindl.data import Source
 from mindl.learning.early_stop import EarlyStop
 from mindl.learning.losses import EnergyLoss, Loss
 from mindl.learning.optimisers import Adam, Optimiser
 from mindl.learning.schedules import Cosine, Schedule
+from mindl.learning.stream import Stream
+from mindl.learning.task import Task
 
 PRECISIONS = ("float32", "bfloat16")
 """What a network may compute in while it learns; its weights are float32 in any case."""
@@ -80,6 +83,18 @@ class Training:
             number(self.clip, "Training(clip), if it is not None,", above=0)
         if self.average is not None:
             number(self.average, "Training(average), if it is not None,", least=0, below=1)
+
+    def stream(self, source: Source, task: Task, share: tuple[int, int] = (0, 1)) -> Stream:
+        """The batches of a run with these settings, or one process's share of them."""
+        return Stream(
+            source,
+            task,
+            batch=self.batch,
+            crop=self.crop,
+            crops_per_image=self.crops_per_image,
+            seed=self.seed,
+            share=share,
+        )
 
     @property
     def config(self) -> dict[str, Any]:
