@@ -28,11 +28,22 @@ from mindl.learning import (
     Validation,
     fit,
 )
+from mindl.learning.answers import compared
 from mindl.learning.learner import Learner
 from mindl.learning.monitor import described, joined
 from mindl.models import Candidate
 from mindl.nets.units import Units
-from mindl.neural import Direct, Filled, InUnitsOfWeight, Start, StepSizes, Unrolled, WitnessHead, profile
+from mindl.neural import (
+    Direct,
+    Extrapolation,
+    Filled,
+    InUnitsOfWeight,
+    Start,
+    StepSizes,
+    Unrolled,
+    WitnessHead,
+    profile,
+)
 from mindl.solvers import GradientDescent, PrimalDual
 
 LEAVES = DeadLeaves(4, size=24)
@@ -113,6 +124,32 @@ def test_the_signal_is_large_for_equal_images_and_small_for_noise() -> None:
     assert apart[-1]["look"]["signal"] < 100 and apart[0]["look"]["batch"]["distinct"] == 1
 
 
+def test_the_signal_is_that_of_the_halves_by_hand() -> None:
+    """The mean gradient is estimated by <a, b> of the halves' gradients, its variance by |a - b|^2 / 4."""
+    net = Direct(Scale(), Start())
+    look = fit(net, Denoising(), LEAVES, settings(steps=1, clip=None), monitor=Monitor(every=1)).record[0]["look"]
+    training = settings(steps=1, clip=None)
+    problems = training.stream(LEAVES, Denoising()).batch(0).problems
+    losses, slopes = Learner(Direct(Scale(), Start()), training).losses(0, Denoising()), []
+    for half in (slice(0, 2), slice(2, 4)):
+        fresh = Direct(Scale(), Start())
+        losses(fresh, {name: value[half] for name, value in problems.items()}).mean().backward()
+        slopes.append(float(fresh.network.theta.grad))
+    a, b = slopes
+    assert look["signal"] == pytest.approx(a * b / (0.25 * (a - b) ** 2), rel=1e-2)
+
+
+def test_answers_beside_their_targets() -> None:
+    t, first = random_image(2, 1, 9, 7, dtype=torch.float64), torch.zeros(2, 1, 9, 7, dtype=torch.float64)
+    found = compared(t.roll(1, 0) + 10 / 255, first, t)
+    assert found["other"] == pytest.approx(1) and abs(found["likeness"]) < 0.5
+    assert found["shift"] == pytest.approx(10) and found["contrast"] == pytest.approx(1)
+    assert compared(3 * t - 1.05, first, t)["outside"] == pytest.approx(
+        float(((3 * t - 1.05 < -0.1) | (3 * t - 1.05 > 1.1)).double().mean())
+    )
+    assert compared(-t, first, t)["along"] == -1 and compared(t / 2, first, t)["sharpness"] == 0.25
+
+
 def small(*, batch_norm: bool = False) -> Direct:
     body = md.nets.DnCNN(1, 1, width=4, depth=3, batch_norm=batch_norm, residual=False)
     return Direct(body, Start())
@@ -189,6 +226,11 @@ def test_gradients_of_each_step_are_told_apart() -> None:
     net = Unrolled(PrimalDual(), 5, [StepSizes()])
     run = fit(net, Denoising(), LEAVES, settings(loss=GapLoss(), clip=None), monitor=Monitor(every=1))
     look = run.record[0]["look"]
+    shared = Unrolled(PrimalDual(), 5, [StepSizes(shared=True)])
+    both = Unrolled(PrimalDual(), 5, [StepSizes(shared=True), Extrapolation()])
+    for other, told in ((shared, False), (both, True)):
+        run_of_other = fit(other, Denoising(), LEAVES, settings(loss=GapLoss()), monitor=Monitor(every=1))
+        assert ("by_step" in run_of_other.record[0]["look"]) == told
     assert len(look["by_step"]) == 5
     assert sum(g * g for g in look["by_step"]) ** 0.5 == pytest.approx(run.record[0]["gradient"], rel=1e-3)
 
