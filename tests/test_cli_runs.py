@@ -82,6 +82,22 @@ def test_a_run_that_has_stopped_is_not_followed_for_ever(tmp_path: Path, monkeyp
     assert run(capsys, "diagnose", folder, "--follow")[0] == 0
 
 
+def test_what_cannot_be_followed_is_refused(tmp_path: Path, capsys) -> None:
+    folder = write(tmp_path / "run", healthy())
+    for words, message in (((folder, "--json"), "choose one"), ((tmp_path,), "no folder of a run")):
+        status, out, err = run(capsys, "diagnose", *words, "--follow")
+        assert status == 2 and message in err and not out
+
+
+def test_a_page_that_is_not_of_a_run_is_kept(tmp_path: Path, capsys) -> None:
+    (tmp_path / "log.csv").write_text("step,loss\n" + "".join(f"{k},{1 / k}\n" for k in range(1, 50)))
+    (tmp_path / "report.html").write_text("mine")
+    status, _, err = run(capsys, "report", tmp_path / "log.csv")
+    assert status == 2 and "exists already" in err and (tmp_path / "report.html").read_text() == "mine"
+    status, _, err = run(capsys, "report", tmp_path / "log.csv", "--overwrite")
+    assert status == 0 and "only" not in err
+
+
 def test_curves_are_drawn_by_their_medians() -> None:
     rising = sparkline(list(range(80)), columns=8)
     assert rising in (BARS, PLAIN)
@@ -105,8 +121,9 @@ def test_what_is_wrong_is_said_while_the_run_goes_on() -> None:
 def test_the_bar_has_the_curves_under_it(terminal: bool, capsys, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(type(sys.stderr), "isatty", lambda self: terminal, raising=False)
     monkeypatch.setenv("COLUMNS", "100")
-    with TrainingProgress("some-recipe", quiet=False) as progress:
-        for row in healthy().rows:
+    course = healthy()
+    with TrainingProgress("some-recipe", quiet=False, config=course.config, rows=course.rows[:50]) as progress:
+        for row in course.rows[50:]:
             progress.stepped({**row, "rms": 2.0}, 240)
     err = capsys.readouterr().err
     assert ("energy excess" in err) and ("step 240 of 240" in err) != terminal

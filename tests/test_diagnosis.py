@@ -455,6 +455,109 @@ def test_running_medians_of_long_courses_are_those_of_short_ones() -> None:
     assert np.abs(smooth[5:-5] - values[5:-5]).max() < 1e-2
 
 
+# What a new user found
+
+
+def test_what_was_learned_and_lost_again() -> None:
+    """A rate that is far too high: the loss falls to 0.1, and within ten steps it is back."""
+    course = healthy()
+    for row in course.rows:
+        k = row["step"]
+        row["loss"] = 0.1 + 0.9 * math.exp(-k / 8) if k < 40 else min(0.98, 0.1 + 0.1 * (k - 40))
+        row["worst"] = row["loss"]
+    _set(examined(course), "excess", lambda i, _: 0.1 if i < 2 else 1.2)
+    found = {symptom.name: symptom for symptom in diagnose(course).symptoms}
+    assert found["diverging"].title == "What was learned is lost again."
+    assert found["diverging"].causes[0].name == found["underfitting"].causes[0].name == causes.RATE_HIGH
+    assert 30 < found["diverging"].steps[0] < 45
+
+
+def test_one_step_without_a_number_is_a_bad_batch() -> None:
+    course = healthy()
+    course.rows[100]["loss"] = None
+    (found,) = diagnose(course).symptoms
+    assert found.title.startswith("Some losses are no numbers") and found.causes[0].name == causes.BAD_DATA
+
+
+def test_losses_of_others_have_units_of_their_own() -> None:
+    for far in (1.3, 30.0):
+        rows = [
+            {"epoch": k, "loss": 0.5 + math.exp(-k / 10), "val_loss": far + math.exp(-k / 10)} for k in range(60)
+        ]
+        assert diagnose(rows).healthy
+
+
+def test_a_frozen_block_hides_no_other() -> None:
+    course = healthy()
+    for look in looked(course):
+        look["blocks"] |= {"net.1": {"gradient": 0.0, "weight": 1.0, "update": 0.0}}
+        look["blocks"] |= {"net.10": {"gradient": 0.0, "weight": 1.0, "update": 0.0}}
+    course.config["net"] = {"shapes": {"net.1.weight": [2], "net.10.weight": [2]}, "frozen": ["net.10.weight"]}
+    (found,) = diagnose(course).symptoms
+    assert "net.1." in found.title and "net.10" not in found.title
+    course.config["net"]["frozen"].append("net.1.weight")
+    assert diagnose(course).healthy
+
+
+def test_a_silent_network_is_not_one_that_needs_longer_steps() -> None:
+    course = healthy()
+    never_falls(course)
+    changes_nothing(course)
+    found = {symptom.name: symptom for symptom in diagnose(course).symptoms}
+    assert {found[name].causes[0].name for name in ("identity", "underfitting", "stalled")} == {causes.RATE_HIGH}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Epoch, Loss , Val_Loss\n{}",
+        "\ufeffepoch,loss,val_loss\n{}",
+        "\ufeffloss,epoch,val_loss\n{}",
+        "epoch,train/loss,val/loss\n{}",
+    ],
+)
+def test_names_of_other_programs(tmp_path: Path, text: str) -> None:
+    turned = text.startswith("\ufeffloss")
+    lines = [(k, 1 / k, 1 / k if k < 20 else 0.05 + 0.02 * (k - 20)) for k in range(1, 60)]
+    body = "".join(f"{loss},{k},{val}\n" if turned else f"{k},{loss},{val}\n" for k, loss, val in lines)
+    (tmp_path / "log.csv").write_text(text.format(body), encoding="utf-8")
+    found = diagnose(tmp_path / "log.csv")
+    assert [symptom.name for symptom in found.symptoms] == ["overfitting"] and found.steps == 59
+
+
+def test_rows_of_one_step_are_joined_and_losses_of_one_epoch_are_not() -> None:
+    train = [{"step": k, "epoch": k, "train_loss": 1 / k} for k in range(1, 60)]
+    val = [{"step": k, "epoch": k, "val_loss": 1 / k if k < 20 else 0.02 * k} for k in range(1, 60)]
+    both = [row for pair in zip(train, val, strict=True) for row in pair]
+    assert [symptom.name for symptom in diagnose(both).symptoms] == ["overfitting"]
+    assert diagnose([{"epoch": k // 100, "loss": 1 / (k + 1)} for k in range(300)]).steps == 300
+
+
+def test_numbers_in_other_forms(tmp_path: Path) -> None:
+    import torch
+
+    wanted = [1.0, 0.5, 0.25]
+    for kind in (np.float32, torch.tensor, str):
+        found = read([{"step": k, "loss": kind(value)} for k, value in enumerate(wanted)])
+        assert found.curve("loss").values.tolist() == wanted
+    for content in ('{"step": 1, "loss": 1' + "0" * 400 + "}", '{"step": 1' + "0" * 400 + ', "loss": 1}'):
+        (tmp_path / "huge.jsonl").write_text(content + "\n")
+        assert diagnose(tmp_path / "huge.jsonl").steps == 1
+    (tmp_path / "deep.jsonl").write_text("[" * 100_000 + "\n")
+    (tmp_path / "text.csv").write_text("step;loss\n1;2\n")
+    for name, message in (("deep.jsonl", "JSON object"), ("text.csv", "separated by commas")):
+        with pytest.raises(StoreError, match=message):
+            diagnose(tmp_path / name)
+    folder = write(tmp_path / "run", healthy())
+    (folder / "config.json").write_text('{"format": "x"}')
+    assert "newer mindl" in diagnose(folder).notes[0]
+    (folder / "model.safetensors").write_bytes(b"")
+    with pytest.raises(StoreError, match="holds a stored network"):
+        diagnose(folder)
+    with pytest.raises(InputError, match=r"diagnose\(limits\)"):
+        diagnose([], limits=3)  # type: ignore[arg-type]
+
+
 leaves = st.none() | st.booleans() | st.integers(-5, 5) | st.floats() | st.text(max_size=3)
 values = st.recursive(
     leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner)

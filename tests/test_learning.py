@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -538,6 +539,17 @@ def test_ctrl_c_keeps_the_step_that_was_reached(tmp_path: Path, workers: int) ->
     step = read_checkpoint(tmp_path / "run/checkpoint/state.safetensors").step
     assert step in (5, 6)
     assert len((tmp_path / "run/record.jsonl").read_text().splitlines()) == step
+
+
+def test_who_looks_on_slowly_is_no_waiting_for_data() -> None:
+    class Slow:
+        def stepped(self, row: dict[str, object], steps: int) -> None:
+            time.sleep(0.05)
+
+        def skipped(self, name: str, why: str) -> None: ...
+
+    record = fit(small(), Denoising(), LEAVES, Training(steps=4, batch=2, crop=12), watch=Slow()).record
+    assert max(row["waited"] for row in record[1:]) < 0.05
 
 
 def test_a_torn_last_line_of_the_record_is_cut_off(tmp_path: Path) -> None:

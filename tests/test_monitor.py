@@ -192,7 +192,7 @@ def test_dead_and_saturated_units_wherever_they_are_computed() -> None:
             return torch.tanh(1000 * (x - 0.25)) + torch.sigmoid(x)
 
     with torch.no_grad(), Units() as units:
-        Odd()(torch.tensor([0.0, 0.5, 1.0, 0.75]).reshape(2, 1, 1, 2))
+        Odd()(torch.tensor([0.0, 0.5, 1.0, 0.75]).reshape(2, 1, 1, 2).repeat(1, 1, 4, 4))
     assert [(each.name, each.dead) for each in units.found] == [("1 relu", 0.5), ("2 tanh", 0), ("3 sigmoid", 0)]
     assert [each.saturated for each in units.found] == [0, 1, 0]
     net = md.nets.ResNet(1, 1, width=4, blocks=1)
@@ -294,8 +294,11 @@ def test_without_a_monitor_the_record_is_as_short_as_it_was() -> None:
 
 
 def test_the_data_in_numbers() -> None:
-    data = torch.tensor([[[[0.0, 0.5], [1.0, 9.0]]]])
-    found = described({"data": data, "mask": torch.tensor([[[[True, True], [True, False]]]])})
+    data = torch.tensor([[[[0.0, 0.5], [1.0, 9.0]]]]).repeat(1, 1, 8, 8)
+    mask = torch.tensor([[[[True, True], [True, False]]]]).repeat(1, 1, 8, 8)
+    found = described({"data": data, "mask": mask})
+    assert "known" not in described({"data": data[..., :8], "mask": mask[..., :8]}), "too small to tell"
+    assert described({"data": data, "mask": torch.zeros_like(mask)}) == {}
     assert found["mean"] == 0.5 and found["most"] == 1.0 and found["known"] == 0.75
     noisy = 0.5 + 0.1 * torch.randn(4, 1, 64, 64, generator=torch.Generator().manual_seed(0))
     assert described({"data": noisy})["noise"] == pytest.approx(25.5, rel=0.05)

@@ -179,6 +179,32 @@ def test_a_loss_that_is_no_number() -> None:
     assert rehearse(net, Denoising(), LEAVES, SETTINGS).symptoms[0].name == "loss is no number"
 
 
+@pytest.mark.parametrize("loss", [EnergyLoss(), SupervisedLoss()])
+def test_an_unrolled_solver_that_starts_on_its_bounds_is_let_through(loss: md.learning.Loss) -> None:
+    net = Unrolled(PrimalDual(), 5, [StepSizes()])
+    found = rehearse(net, Denoising(), LEAVES, changed(loss=loss, optimiser=Adam(rate=0.02)))
+    assert found.healthy, found
+
+
+def test_a_network_that_has_learned_already_is_let_through() -> None:
+    """It need not get better by 2 % on one batch, being better than a linear filter."""
+    net = plain()
+    fit(net, Denoising(), LEAVES, changed(steps=60))
+    early = md.learning.EarlyStop()
+    found = rehearse(net, Denoising(), LEAVES, changed(optimiser=Adam(rate=1e-7), early_stop=early))
+    assert found.healthy, found
+
+
+def test_what_cannot_be_copied_is_said_and_flat_images_have_an_adjoint() -> None:
+    net = plain()
+    net.kept = 2 * next(iter(net.parameters()))  # a result, as old ways to normalise weights keep one
+    with pytest.raises(InputError, match="cannot be copied"):
+        rehearse(net, Denoising(), LEAVES, SETTINGS)
+    flat = Images(torch.full((2, 1, 16, 16), 0.5))
+    found = rehearse(plain(2), Inpainting(known=(0.3, 0.3)), flat, changed(loss=EnergyLoss()))
+    assert "no adjoint" not in [symptom.name for symptom in found.symptoms]
+
+
 def test_hints_do_not_stop_a_training() -> None:
     same = Images(torch.rand(1, 1, 16, 16, generator=torch.Generator().manual_seed(1)).expand(4, -1, -1, -1))
     found = rehearse(plain(2), Inpainting(known=(0.9, 0.9)), same, changed(loss=EnergyLoss()))

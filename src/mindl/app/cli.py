@@ -224,7 +224,8 @@ def report(
         typer.Option("-o", "--output", metavar="FILE.html", help="The page; by default RUN/report.html."),
     ] = None,
     tensorboard: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Also write files that TensorBoard reads (extra [track]).")
+        Path | None,
+        typer.Option(metavar="DIR", help="Also write files for TensorBoard (extra: track)."),
     ] = None,
     quiet: options.Quiet = False,
     as_json: options.Json = False,

@@ -16,7 +16,7 @@ def report(
 ) -> int:
     """Write the page, and events of TensorBoard where they are asked for; the exit status.
 
-    A page that has no name of its own is made anew each time, as it is while a run goes on.
+    The page in the folder of a run is made anew each time, as it is while a run goes on; others are kept.
     """
     from mindl.report.events import tensorboard as convert
     from mindl.report.page import COMPARED, write
@@ -25,7 +25,8 @@ def report(
     if not 1 <= len(runs) <= COMPARED:
         raise InputError(f"`mindl report` takes one run, or compares up to {COMPARED}; got {len(runs)}.")
     subjects = [Subject.of(run) for run in runs]
-    page = write(subjects, output=output, overwrite=overwrite or (output is None and len(runs) == 1))
+    own = output is None and len(runs) == 1 and (runs[0] / "config.json").exists()
+    page = write(subjects, output=output, overwrite=overwrite or own)
     if tensorboard is not None:
         for run, subject in zip(runs, subjects, strict=True):
             convert(run, tensorboard if len(runs) == 1 else tensorboard / subject.name)

@@ -7,6 +7,7 @@ import shlex
 import sys
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from mindl.app.report import say
 from mindl.core import processes
 from mindl.core.errors import InputError, look_up
 from mindl.core.records import plain
+from mindl.learning import read_record
 from mindl.recipes import RECIPES, Recipe, learning_rates
 from mindl.recipes import train as run_recipe
 
@@ -80,7 +82,9 @@ def train(name: str, wish: Wish, *, quiet: bool, as_json: bool) -> int:
     begun = (wish.output / "config.json").exists()
     if wish.resume and not begun:
         say(f"There is no run in {wish.output} yet: it begins.", quiet=quiet or as_json)
-    with TrainingProgress(recipe.name, quiet=quiet) as progress:
+    before = read_record(wish.output) if wish.resume and (wish.output / "record.jsonl").exists() else []
+    config = {"training": recipe.training.config}
+    with TrainingProgress(recipe.name, quiet=quiet, config=config, rows=before) as progress:
         run = run_recipe(
             recipe,
             wish.output,
@@ -156,15 +160,22 @@ class TrainingProgress:
     It fits into 80 columns: ``loss 0.4278 excess 0.39 % 25.26 dB ≤1.7/255 -12:30``.
     """
 
-    def __init__(self, title: str, *, quiet: bool) -> None:
-        self._title, self._quiet = title, quiet
+    def __init__(
+        self,
+        title: str,
+        *,
+        quiet: bool,
+        config: dict[str, Any] | None = None,
+        rows: Sequence[dict[str, Any]] = (),
+    ) -> None:
+        self._title, self._quiet, self._config = title, quiet, config or {}
         self._losses: deque[float] = deque(maxlen=RECENT)
         self._times: deque[float] = deque(maxlen=RECENT + 1)
         self._found = ""
         self._bar: Progress | None = None
         self._screen: Screen | None = None
         self._live: Live | None = None
-        self._rows: list[dict[str, Any]] = []
+        self._rows = list(rows)
         self._task: Any = None
         self._drawn = -VIEWED
         if not quiet and sys.stderr.isatty():
@@ -206,7 +217,7 @@ class TrainingProgress:
         since = self._times[-1] - self._drawn
         if self._screen is not None and self._live is not None and (examined or since > VIEWED):
             self._drawn = self._times[-1]
-            settings = {"training": {"steps": steps}}
+            settings = self._config | {"training": {**self._config.get("training", {}), "steps": steps}}
             self._screen.update(Group(self._bar, self._live.view(self._rows, settings)))
 
     def skipped(self, name: str, why: str) -> None:

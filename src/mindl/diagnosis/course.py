@@ -1,54 +1,27 @@
-"""The record of a run as curves: whatever wrote it, and however far it got."""
+"""The record of a run as curves."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import math
-import os
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mindl.core.errors import InputError, StoreError
-from mindl.core.records import Row, read_json
-from mindl.diagnosis.shape import in_shape, is_number
+from mindl.core.records import Row
+from mindl.diagnosis.shape import as_number, is_number
 
 Numbers = npt.NDArray[np.float64]
-
-FORMAT = 1
-"""The newest format of a run folder that is known here."""
 
 SHORT = 50
 """Values in a short window."""
 
 PLACES = 1000
 """Running medians are computed at so many places at most."""
-
-ALIASES = {
-    "step": ("step", "iteration", "iter", "global_step", "epoch"),
-    "loss": ("loss", "train_loss", "training_loss", "loss_train"),
-    "unseen.loss": ("val_loss", "validation_loss", "valid_loss", "test_loss", "loss_val"),
-    "psnr": ("psnr", "val_psnr", "validation_psnr"),
-    "rate": ("rate", "lr", "learning_rate"),
-    "gradient": ("gradient", "grad_norm", "gradient_norm"),
-}
-"""What others call the same."""
-
-
-@runtime_checkable
-class Recorded(Protocol):
-    """What holds a record, as ``mindl.learning.Run`` does."""
-
-    record: list[Row]
-    config: dict[str, Any]
-    folder: Path | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +88,11 @@ class Course:
         return int(self.rows[-1]["step"]) if self.rows else 0
 
     @property
+    def in_units(self) -> bool:
+        """Whether a loss of 1 is that of doing nothing: in records of mindl."""
+        return bool(self.training) or any("look" in row or "excess" in row for row in self.rows)
+
+    @property
     def training(self) -> dict[str, Any]:
         """The settings of the training, as far as they are known."""
         found = self.config.get("training")
@@ -171,115 +149,6 @@ class Course:
         return bool(self.looks(name))
 
 
-def read(source: str | os.PathLike[str] | Course | Recorded | Iterable[Mapping[str, Any]]) -> Course:
-    """A run from its folder, from a record (``.jsonl``, or ``.csv`` with a line of names), from a ``Run`` of
-    ``fit``, or from rows in memory.
-
-    Records of other programs are read by their names for step, loss, learning rate, ... (``ALIASES``). A last
-    line that was torn, lines that are no records, and a newer format are named in ``notes``; the rest counts.
-
-    Raises:
-        StoreError: there is no such file, or nothing in it can be read.
-        InputError: something else.
-
-    >>> read([{"loss": 3.0}, {"loss": 2.0}]).curve("loss").values
-    array([3., 2.])
-    """
-    if isinstance(source, Course):
-        return source
-    if isinstance(source, str | os.PathLike):
-        return _from_disk(Path(source))
-    if isinstance(source, Recorded):
-        return Course(_told(source.record), source.config, folder=source.folder)
-    rows = list(source) if isinstance(source, Iterable) else [source]
-    if not all(isinstance(row, Mapping) for row in rows):
-        raise InputError(
-            f"A run is a folder, a record, a Run, or rows such as {{'loss': 1.0}}; got {source!r:.60}."
-        )
-    return Course(_told([dict(row) for row in rows]))
-
-
-def _from_disk(path: Path) -> Course:
-    folder = path if path.is_dir() else path.parent if path.name == "record.jsonl" else None
-    record = path / "record.jsonl" if path.is_dir() else path
-    notes: list[str] = []
-    try:
-        text = record.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        begun = (path / "config.json").exists()
-        why = "the run has no record" if begun else "that is no folder of a run, and no record"
-        raise StoreError(f"{record} is missing: {why}.") from None
-    except OSError as error:
-        raise StoreError(f"{record} cannot be read: {error.strerror or error}.") from error
-    rows = _from_csv(text) if record.suffix.lower() == ".csv" else _from_lines(text, notes)
-    if text.strip() and not rows:
-        raise StoreError(f'{record} holds no record: a line is a JSON object such as {{"step": 1, "loss": 0.5}}.')
-    config: dict[str, Any] = {}
-    if folder is not None:
-        try:
-            config = read_json(folder / "config.json")
-        except StoreError as error:
-            notes.append(f"What the run was founded with is not known: {error}")
-    if config.get("format", 0) > FORMAT:
-        notes.append("The run was written by a newer mindl: what is new there is not looked at.")
-    return Course(_told(rows), config, tuple(notes), folder)
-
-
-def _from_lines(text: str, notes: list[str]) -> list[Row]:
-    rows, bad = [], []
-    lines = text.splitlines()
-    for number, line in enumerate(lines, start=1):
-        try:
-            row = json.loads(line)
-        except ValueError:
-            row = None
-        if isinstance(row, dict):
-            rows.append(row)
-        elif line.strip():
-            bad.append(number)
-    if bad and bad[-1] == len(lines) and not text.endswith("\n"):
-        notes.append("The last line is torn, as after a crash or while it is being written: it is left out.")
-        bad.pop()
-    if bad:
-        notes.append(f"{len(bad)} lines are no records and are left out, the first of them line {bad[0]}.")
-    return rows
-
-
-def _from_csv(text: str) -> list[Row]:
-    def number(value: str | None) -> Any:
-        try:
-            return float(value)  # type: ignore[arg-type]
-        except (TypeError, ValueError):
-            return None
-
-    rows = [{k: number(v) for k, v in row.items() if k and v} for row in csv.DictReader(io.StringIO(text))]
-    return [row for row in rows if any(value is not None for value in row.values())]
-
-
-def _told(rows: list[Row]) -> list[Row]:
-    """Rows by the names that are used here, in the order of their steps; the last of equal steps counts."""
-    named = [_renamed(row, number) for number, row in enumerate(rows, start=1)]
-    by_step = {row["step"]: row for row in named}
-    return [by_step[step] for step in sorted(by_step)]
-
-
-def _renamed(row: Row, number: int) -> Row:
-    found = in_shape(row)
-    for name, others in ALIASES.items():
-        given = next((other for other in others if is_number(found.get(other))), None)
-        if given is None or given == name:
-            continue
-        outer, _, inner = name.rpartition(".")
-        if outer:
-            found[outer] = {inner: found[given], **found.get(outer, {})}
-        else:
-            found.setdefault(name, found[given])
-    step = found.get("step")
-    if step is None or not math.isfinite(step):
-        found["step"] = number
-    return found
-
-
 def _within(row: Any, path: Sequence[str], missing: Any = None) -> Any:
     for name in path:
         if not isinstance(row, dict) or name not in row:
@@ -290,4 +159,5 @@ def _within(row: Any, path: Sequence[str], missing: Any = None) -> Any:
 
 def _number(value: object) -> float:
     """NaN for null, which stands for NaN and infinity."""
-    return float(value) if is_number(value) else math.nan  # type: ignore[arg-type]
+    found = as_number(value)
+    return math.nan if found is None else found

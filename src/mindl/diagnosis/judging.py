@@ -6,8 +6,10 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mindl.diagnosis.course import Course, Recorded, read
+from mindl.core.arguments import kind
+from mindl.diagnosis.course import Course
 from mindl.diagnosis.limits import LIMITS, Limits
+from mindl.diagnosis.reading import Recorded, read
 from mindl.diagnosis.rules import RULES
 from mindl.diagnosis.symptom import Diagnosis, Symptom
 
@@ -31,6 +33,7 @@ def diagnose(
     >>> print(diagnose([{"step": k, "loss": 1 / k} for k in range(1, 101)]).verdict)
     Healthy: none of the 6 symptoms (of 26) that can be judged.
     """
+    kind(limits, Limits, "diagnose(limits)", "thresholds, Limits()")
     course = read(source)
     found: list[Symptom] = []
     judged, missing = [], {}

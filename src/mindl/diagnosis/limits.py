@@ -14,6 +14,10 @@ class Limits:
 
     grown: float = 2.0
     """Diverging: the loss ends so many times above where it began,"""
+    halved: float = 0.5
+    """or it has fallen below this part of where it began,"""
+    lost_again: float = 0.8
+    """and ends above this part;"""
     risen: float = 10.0
     """or rises to so many times its least value and above where it began."""
     landed: float = 0.6
@@ -83,7 +87,9 @@ class Limits:
     unsolved: float = 0.6
     """Underfitting: the energy excess that is left."""
     steep: float = 200.0
-    """Exploding: the gradient of the first steps, of a loss that is 1 where nothing is done."""
+    """Exploding: the gradient of the first steps, of a loss that is 1 where nothing is done,"""
+    far_off: float = 10.0
+    """and that begins above this."""
     beyond: float = 1.02
     """Beyond the stability bound: a step size in parts of its bound."""
 

@@ -90,6 +90,21 @@ def got_nowhere(course: Course, limits: Limits) -> bool | None:
     return missing > limits.unsolved or (missing > limits.little and missing > limits.progress * first)
 
 
+def silent(course: Course) -> bool:
+    """Whether there is hardly a gradient left in the second half."""
+    gradient = course.curve("gradient").finite.values
+    return len(gradient) >= 20 and middle(gradient[len(gradient) // 2 :]) < 1e-6 * float(gradient.max())
+
+
+def falling(course: Course) -> bool:
+    """Whether the loss still falls in the end, by 4 % over the last tenth."""
+    smooth = smoothed(course.curve("loss"))
+    if len(smooth) < 20:
+        return False
+    last, before = float(smooth.values[-1]), float(smooth.values[-max(3, len(smooth) // 10)])
+    return float(smooth.values[0]) > last > 0 and before - last > 0.04 * before
+
+
 def updates(course: Course) -> Curve:
     """The update ratio of all weights together, at each look."""
     steps, values = [], []

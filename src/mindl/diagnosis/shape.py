@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from typing import Any
 
 from mindl.core.records import Row
@@ -41,14 +42,33 @@ ROW: dict[str, Any] = {"look": LOOK, "unseen": UNSEEN, "skipped": "any", "*": "n
 
 def is_number(value: object) -> bool:
     """Whether a value is a number; infinite ones are, too."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def as_number(value: object) -> float | None:
+    """A number from what stands for one: a text of digits, an array or tensor of one entry; None from anything
+    else.
+
+    >>> as_number("1e-3"), as_number("high"), as_number(True)
+    (0.001, None, None)
+    """
+    if not is_number(value) and not isinstance(value, str):
+        value = value.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else None
+    if value is None or isinstance(value, bool):
+        return None
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except OverflowError:
+        return math.inf
+    except (TypeError, ValueError):
+        return None
 
 
 def in_shape(row: Row) -> Row:
     """A line with all that is as it should be.
 
-    >>> in_shape({"step": 1, "loss": "high", "look": {"alpha": 0.5, "blocks": [1]}})
-    {'step': 1, 'look': {'alpha': 0.5}}
+    >>> in_shape({"step": 1, "loss": "high", "rate": "0.1", "look": {"alpha": 0.5, "blocks": [1]}})
+    {'step': 1.0, 'rate': 0.1, 'look': {'alpha': 0.5}}
     """
     found: Row = _fitting(row, ROW) or {}
     return found
@@ -65,7 +85,8 @@ def _fitting(value: Any, shape: Shape) -> Any:
     if shape == "any":
         return value
     if shape == "number":
-        return value if value is None or is_number(value) else ...
+        found = as_number(value)
+        return None if value is None else ... if found is None else found
     if shape == "list":
         whole = isinstance(value, list) and bool(value) and all(is_number(v) and math.isfinite(v) for v in value)
         return [float(v) for v in value] if whole else ...

@@ -8,6 +8,9 @@ from typing import Any
 
 WIDTH = 100
 
+FEW = 6
+"""Where fewer symptoms can be judged, a run is not called healthy in words."""
+
 
 @dataclass(frozen=True)
 class Cause:
@@ -93,12 +96,16 @@ class Diagnosis:
     def verdict(self) -> str:
         """One sentence."""
         if not self.judged:
-            return f"Nothing can be said of {self.steps} steps."
+            return f"Nothing can be said of {self.steps} step{'s' * (self.steps != 1)}."
         if self.symptoms:
             names = ", ".join(symptom.name for symptom in self.symptoms)
             return f"{len(self.symptoms)} symptom{'s' * (len(self.symptoms) > 1)}: {names}."
         if self.missing:
             all_of_them = len(self.judged) + len(self.missing)
+            if len(self.judged) < FEW:
+                return (
+                    f"Nothing wrong is seen, but only {len(self.judged)} of {all_of_them} symptoms can be judged."
+                )
             return f"Healthy: none of the {len(self.judged)} symptoms (of {all_of_them}) that can be judged."
         return f"Healthy: none of {len(self.judged)} symptoms."
 

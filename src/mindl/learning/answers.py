@@ -43,7 +43,7 @@ def compared(image: Image, start: Image, target: Image) -> dict[str, float]:
         "contrast": math.sqrt(_ratio(float(_centred(u).square().sum()), float(_centred(t).square().sum()))),
         "sharpness": _ratio(_slopes(u), _slopes(t)),
         "shift": GREY_LEVELS * float((u - t).mean()),
-        "outside": float(((u < -BEYOND) | (u > 1 + BEYOND)).double().mean()),
+        "outside": float((~((u >= -BEYOND) & (u <= 1 + BEYOND))).double().mean()),
         "likeness": _likeness(u, t),
         "other": _likeness(u, t.roll(1, 0)) if u.shape[0] > 1 else 0.0,
     }

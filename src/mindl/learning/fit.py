@@ -260,7 +260,6 @@ def _train(
                 found = instruments.examined(validation, learner.mean, losses, keeper) if first else {}
                 row |= processes.from_first(found)
             row["seconds"] = time.perf_counter() - clock
-            clock = time.perf_counter()
             record.append(row)
             keeper.add(row)
             if early is not None and early.best(record) == len(record) - 1:
@@ -271,6 +270,7 @@ def _train(
             watch.stepped(row, training.steps)
             if asked or over:
                 break
+            clock = time.perf_counter()  # what is written and shown is no waiting for data
     learner.finish()
     if done:
         net.trained = task.range_on(stream.source.noise)

@@ -35,6 +35,9 @@ EARLY = (1, 10, 30)
 BLOCKS = 32
 """At most so many blocks are told apart; of deeper networks neighbours are joined."""
 
+SMALLEST = 16
+"""Sides below which noise and shares of known pixels are not told."""
+
 SHOWN = 3
 """At most so many validated images are kept as pictures."""
 
@@ -169,7 +172,7 @@ class Look:
         squares = torch.zeros(self._net.steps, dtype=torch.float64)
         for name, gradient in zip(self._names, self._used, strict=True):
             if name in own and gradient.shape[0] == self._net.steps:
-                squares += gradient.double().square().flatten(1).sum(1)
+                squares += gradient.double().square().flatten(1).sum(1).cpu()
         return squares.sqrt().tolist() if float(squares.sum()) > 0 else []
 
 
@@ -288,6 +291,8 @@ def described(problems: Problem) -> dict[str, float]:
     data = problems["data"].detach()
     known = problems.get("mask")
     values = data if known is None else data[known.expand_as(data)]
+    if values.numel() == 0:
+        return {}
     found = {
         "mean": float(values.mean()),
         "spread": float(values.std()) if values.numel() > 1 else 0.0,
@@ -295,6 +300,8 @@ def described(problems: Problem) -> dict[str, float]:
         "most": float(values.max()),
         "distinct": len({image.numpy(force=True).tobytes() for image in data}) / data.shape[0],
     }
+    if min(data.shape[2:]) < SMALLEST:
+        return found  # too few pixels for a share or a scatter
     if known is not None:
         found["known"] = float(known.float().mean())
     else:

@@ -10,7 +10,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from mindl.core.errors import MindlError, TrainingError
+from mindl.core.errors import InputError, MindlError, TrainingError
 from mindl.core.randomness import Purpose, generator_for
 from mindl.core.reduce import inner
 from mindl.data import Source
@@ -27,6 +27,7 @@ from mindl.learning.training import Training
 from mindl.models import Candidate, Energy, Model, Variational
 from mindl.neural import NeuralSolver
 from mindl.neural.neural_solver import in_use
+from mindl.neural.unrolled import SolverNetwork
 
 FEW, MANY = 3, 60
 """Steps on one batch: so many show that all weights move, so many that it is learned."""
@@ -59,11 +60,11 @@ def rehearse(net: NeuralSolver, task: Task, images: Source, training: Training |
     >>> print(rehearse(net, md.learning.Denoising(), md.data.DeadLeaves(2, size=24), settings).verdict)
     Healthy: none of 9 symptoms.
     """
-    settings = Training() if training is None else training
+    settings = replace(Training() if training is None else training, schedule=Constant(), early_stop=None)
     check_arguments("rehearse", net, task, images, settings)
     check_together(net, task, images, settings, None)
     batch = settings.stream(images, task).batch(0).problems
-    stage = _Stage(net, task, replace(settings, schedule=Constant(), early_stop=None), settings.loss.shown(batch))
+    stage = _Stage(net, task, settings, settings.loss.shown(batch))
     found = [symptom for check in CHECKS for symptom in check(stage)]
     return Diagnosis(
         symptoms=tuple(symptom for symptom in found if not symptom.hint),
@@ -83,7 +84,13 @@ class _Stage:
 
     def copy(self) -> Learner:
         """A copy that may learn."""
-        return Learner(copy.deepcopy(self._net).train(), self.training)
+        try:
+            copied = copy.deepcopy(self._net)
+        except RuntimeError as error:
+            raise InputError(
+                f"{self._net.title} cannot be copied ({error}), and is checked on copies: train without check."
+            ) from error
+        return Learner(copied.train(), self.training)
 
     def loss(self, learner: Learner) -> Tensor:
         """The mean loss of the batch."""
@@ -159,7 +166,9 @@ def derivative(stage: _Stage) -> Iterator[Symptom]:
     square = sum(float(g.double().square().sum()) for g in gradient)
     if not square > 0:
         return
-    length = CHANGE * max(abs(float(loss.detach())), 1e-3) / square
+    size = sum(float(w.detach().double().square().sum()) for w in weights)
+    by_loss, by_weights = CHANGE * max(abs(float(loss.detach())), 1e-3) / square, CHANGE * math.sqrt(size / square)
+    length = min(by_loss, by_weights)  # where there is hardly a gradient, the loss alone would ask for a long way
     # Downhill only: where a number is confined to its bound, uphill may lead nowhere.
     with torch.no_grad():
         for weight, slope in zip(weights, gradient, strict=True):
@@ -191,6 +200,7 @@ def all_weights_move(stage: _Stage) -> Iterator[Symptom]:
     blind = [name for name, largest in seen.items() if largest == 0]
     now = dict(learner.net.named_parameters())
     still = [name for name in before if name not in blind and torch.equal(before[name], now[name])]
+    bounded = isinstance(learner.net, SolverNetwork) and any(part.bounded for part in learner.net.freedoms)
     for names, cause, why in (
         (blind, causes.CUT_OFF, "no gradient reaches them: unused, detached, or behind units that are off"),
         (still, causes.NOT_OPTIMISED, "they have a gradient and stay as they are"),
@@ -202,6 +212,7 @@ def all_weights_move(stage: _Stage) -> Iterator[Symptom]:
                 {"tensors": float(len(names))},
                 (Cause(cause, why),),
                 f"Follow {names[0]} from the network's forward to the loss.",
+                hint=bounded and names is blind,  # numbers that begin on their bound may wait there for a while
             )
 
 
@@ -283,15 +294,17 @@ def adjoint(stage: _Stage) -> Iterator[Symptom]:
     u = model.start().double()
     generator = generator_for(0, Purpose.EXAMINATION)
     field = model.operator(u)
-    q = torch.randn(field.shape, generator=generator, dtype=torch.float64)
-    one, other = float(inner(field, q).sum()), float(inner(u, model.operator.adjoint(q)).sum())
+    q = torch.randn(field.shape, generator=generator, dtype=torch.float64).to(field)
+    back = model.operator.adjoint(q)
+    one, other = float(inner(field, q).sum()), float(inner(u, back).sum())
     size = math.sqrt(float(field.square().sum()) * float(q.square().sum()))
+    size = max(size, math.sqrt(float(u.square().sum()) * float(back.square().sum())))
     if abs(one - other) > 1e-6 * max(size, 1e-12):
         yield _symptom(
             "no adjoint",
             "The operator's adjoint is not its adjoint, so that solvers and proofs are wrong.",
             {"<L u, q>": one, "<u, L^T q>": other},
-            (Cause(causes.SIGN, "a sign or a border"),),
+            (Cause(causes.ADJOINT, "a sign, or a border"),),
             "mindl.testing.check_operator says where.",
         )
 
@@ -306,7 +319,7 @@ def learns_one_batch(stage: _Stage) -> Iterator[Symptom]:
         values.append(math.nan)
     best = min((v for v in values if math.isfinite(v)), default=math.nan)
     first, filtered = values[0], _filtered(stage)
-    if not best < 0.98 * first and first > 0.02 * abs(filtered):
+    if not best < first - 0.02 * abs(first) and not best < filtered:
         yield _symptom(
             "does not learn one batch",
             f"In {MANY} steps on one batch the loss does not fall.",

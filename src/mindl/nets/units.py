@@ -23,6 +23,9 @@ RECTIFIERS = {
 }
 SIGMOIDS = {aten.tanh: (-1.0, 1.0), aten.tanh_: (-1.0, 1.0), aten.sigmoid: (0.0, 1.0), aten.sigmoid_: (0.0, 1.0)}
 
+LEAST = 16
+"""Entries of a channel, over the whole batch, below which nothing is told of it."""
+
 NEAR = 0.015
 """An entry is saturated where it is nearer to an end than this part of the range (tanh: beyond 0.97)."""
 
@@ -67,7 +70,7 @@ class Units(TorchDispatchMode):
         result = function(*args, **(kwargs or {}))
         packet = function.overloadpacket
         known = packet in RECTIFIERS or packet in SIGMOIDS
-        if known and isinstance(result, Tensor) and result.ndim == 4:  # others are no features of an image
+        if known and isinstance(result, Tensor) and result.ndim == 4 and result[:, 0].numel() >= LEAST:
             name = f"{len(self.found) + 1} {packet.__name__.rstrip('_')}"
             self.found.append(_statistics(name, result.detach(), SIGMOIDS.get(packet)))
         return result

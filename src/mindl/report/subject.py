@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mindl.diagnosis import Course, Diagnosis, diagnose, read
-from mindl.diagnosis.course import Recorded
+from mindl.diagnosis.reading import Recorded
 
 Source = str | os.PathLike[str] | Course | Recorded | Iterable[Mapping[str, Any]]
 """Whatever holds a record."""

@@ -11,6 +11,8 @@ from mindl.diagnosis.measures import (
     began,
     below,
     clear,
+    ended,
+    falling,
     got_nowhere,
     late,
     left,
@@ -18,12 +20,17 @@ from mindl.diagnosis.measures import (
     middle,
     parameters,
     setting,
+    silent,
+    smoothed,
     target,
     updates,
     weight,
 )
 from mindl.diagnosis.rule import Rule
 from mindl.diagnosis.symptom import Cause, Symptom
+
+YOUNG = 100
+"""A run of fewer steps whose loss still falls is not called underfitted."""
 
 FEW = 500
 """Parameters: a network with fewer, that is no unrolled solver, is small."""
@@ -50,6 +57,8 @@ def identity(course: Course, limits: Limits) -> Symptom | None:
     )
     slow = Cause(causes.RATE_LOW, "the weights hardly move" if tiny else "or it needs more or longer steps")
     order = [same, scaled, slow] if fall > 0.3 else [slow, scaled, same] if tiny else [scaled, same, slow]
+    if silent(course):
+        order = [Cause(causes.RATE_HIGH, "no gradient is left: a long step may have led there"), *order]
     return Symptom(
         name="identity",
         title="The answers are what was given, almost unchanged.",
@@ -143,9 +152,18 @@ def underfitting(course: Course, limits: Limits) -> Symptom | None:
     rate = course.curve("rate").finite.values
     if len(rate) > 20 and middle(rate) < limits.spent * float(rate.max()):
         found.append((3.6, Cause(causes.SCHEDULE, "most steps have a small part of the largest rate")))
-    alpha = middle(course.curve("look.alpha").finite.values)
-    if alpha > 0.5 * limits.landed or fall < 0:
-        found.append((3, Cause(causes.RATE_HIGH, f"steps overshoot, alpha {alpha:.2g}")))
+    alpha, least = course.curve("look.alpha").finite.values, smoothed(course.curve("loss")).values
+    if silent(course):
+        found.append((5.5, Cause(causes.RATE_HIGH, "no gradient is left: a long step may have led there")))
+    elif len(least) and ended(course.curve("loss")) > 2 * float(least.min()) > 0:
+        found.append((5.2, Cause(causes.RATE_HIGH, "the loss was less than half of what it is in the end")))
+    elif middle(alpha) > 0.5 * limits.landed:
+        found.append((3, Cause(causes.RATE_HIGH, f"steps overshoot, alpha {middle(alpha):.2g}")))
+    elif fall < 0 and not ratio < 10 * limits.crawl:
+        found.append((3, Cause(causes.RATE_HIGH, "the loss has risen")))
+    rising = falling(course)
+    if rising:
+        found.append((4.5, Cause(causes.SHORT, f"the loss still falls, after {course.steps} steps")))
     found.append((1.5, Cause(causes.PAIRS, "or the targets do not follow from the data")))
     found.append((1.2, Cause(causes.SMALL, "or the network cannot do better")))
     found.append((1, Cause(causes.RATE_LOW, "or it has not learned enough yet")))
@@ -161,6 +179,7 @@ def underfitting(course: Course, limits: Limits) -> Symptom | None:
         experiment="Train on one batch alone: if that is answered well, it is the budget; if not, the network "
         "or a bug.",
         disproof="A solver does no better on the same problems, by the same measure.",
+        hint=rising and course.steps < YOUNG,
     )
 
 

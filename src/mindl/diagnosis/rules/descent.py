@@ -48,14 +48,27 @@ def diverging(course: Course, limits: Limits) -> Symptom | None:
     fallen = last < -limits.risen * abs(first)
     grown = last > limits.grown * abs(first)
     risen = highest > max(limits.risen * abs(before), limits.grown * abs(first))
-    if not len(broken) and not fallen and not grown and not risen:
+    back = 0 < least < limits.halved * first and last > limits.lost_again * first
+    if not len(broken) and not fallen and not grown and not risen and not back:
         return None
+    for_good = len(broken) > 0 and (
+        course.steps - broken[-1] < 0.1 * course.steps or len(broken) > 0.2 * len(loss)
+    )
+    if len(broken):
+        title = "The loss is no number." if for_good else "Some losses are no numbers, and the run goes on."
+    else:
+        title = (
+            "What was learned is lost again." if back and not (grown or risen) else "The loss leaves all bounds."
+        )
     begins = int(broken[0]) if len(broken) else int(smooth.steps[int(np.argmin(smooth.values[: top + 1]))])
+    if back and not (len(broken) or grown or risen):
+        begins = int(smooth.steps[int(np.argmin(smooth.values))])
     ratio = max(abs(last), abs(highest)) / abs(first) if first else np.inf
+    evidence = {"loss at first": first, "least": least, "highest": highest, "in the end": last}
     return Symptom(
         name="diverging",
-        title="The loss is no number." if len(broken) else "The loss leaves all bounds.",
-        evidence={"loss at first": first, "least": least, "highest": highest, "in the end": last},
+        title=title,
+        evidence=evidence | ({"steps without a number": float(len(broken))} if len(broken) else {}),
         curve="loss",
         steps=(begins, course.steps),
         confidence=1.0 if len(broken) else clear(ratio, limits.grown),
@@ -70,6 +83,9 @@ def diverging(course: Course, limits: Limits) -> Symptom | None:
 def _why_upwards(course: Course, begins: int, *, downwards: bool = False) -> tuple[Cause, ...]:
     """Ranked causes of a loss that rises."""
     found: list[tuple[float, Cause]] = []
+    whole = course.curve("loss").values
+    if np.isfinite(whole[-max(1, len(whole) // 10) :]).all() and not np.isfinite(whole).all():
+        found.append((6, Cause(causes.BAD_DATA, "the network has survived it: only those batches have no number")))
     if downwards:
         found.append((5, Cause(causes.SIGN, "the loss falls below 0 without end, which no distance does")))
     shares = [max(map(max, share.values())) for _, share in course.looks("look.profile.share") if share]
@@ -293,6 +309,8 @@ def stalled(course: Course, limits: Limits) -> Symptom | None:
     smooth = smoothed(loss)
     lately = float(smooth.values[-1] / smooth.values[len(smooth) // 3]) if smooth.values[len(smooth) // 3] else 1.0
     gradient = course.curve("gradient").finite.values
+    if len(loss) < 0.9 * len(course.curve("loss")):
+        return None  # what is left of a loss that is no number tells nothing
     flat = fall < limits.flat and abs(lately - 1) < limits.flat and began(loss) > 0
     if not flat or got_nowhere(course, limits) is False:
         return None

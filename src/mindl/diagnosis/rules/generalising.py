@@ -28,8 +28,10 @@ def mode_gap(course: Course, limits: Limits) -> Symptom | None:
     dropout = Cause(causes.DROPOUT, "what is left out in training is there in use, and changes the answer")
     return Symptom(
         name="mode gap",
-        title="The network answers otherwise in use than in training.",
-        evidence={"lost in use of what was learned": typical},
+        title="The network answers worse in use than in training."
+        if typical > 0
+        else "The network answers much better in use than in training: what is left out there is too much.",
+        evidence={"difference in parts of what was learned": typical},
         curve="look.mode.use",
         steps=(looks[-max(1, len(looks) // 3)][0], looks[-1][0]),
         confidence=clear(typical, limits.gap),
@@ -57,11 +59,12 @@ def overfitting(course: Course, limits: Limits) -> Symptom | None:
         return None
     return Symptom(
         name="overfitting",
-        title=f"From step {int(smooth.steps[best])} on, unseen problems are answered worse, seen ones better.",
+        title=f"From step {int(smooth.steps[best])} on, unseen problems are answered worse"
+        + (", seen ones better." if seen else "."),
         evidence={
             "least unseen loss": least,
             "in the end": last,
-            "seen loss in the end": middle(late(seen, 0.15)) if seen else np.nan,
+            **({"seen loss in the end": middle(late(seen, 0.15))} if seen else {}),
         },
         curve="unseen.loss",
         steps=(int(smooth.steps[best]), course.steps),
@@ -85,7 +88,7 @@ def wrong_target(course: Course, limits: Limits) -> Symptom | None:
     """The training loss falls, and unseen problems are answered worse than not at all."""
     unseen = course.curve("unseen.loss").finite
     loss = course.curve("loss").finite
-    if len(unseen) < 3 or len(loss) < 10:
+    if len(unseen) < 3 or len(loss) < 10 or not course.in_units:
         return None
     last, least = ended(unseen, 0.2), float(unseen.values.min())
     # A loss is 1 where nothing is done: training is better than that, and use is worse.

@@ -7,7 +7,7 @@ import numpy as np
 from mindl.diagnosis import causes
 from mindl.diagnosis.course import Course
 from mindl.diagnosis.limits import Limits
-from mindl.diagnosis.measures import clear, late, middle
+from mindl.diagnosis.measures import began, clear, late, middle
 from mindl.diagnosis.rule import Rule
 from mindl.diagnosis.symptom import Cause, Symptom
 
@@ -44,9 +44,8 @@ def unmoved(course: Course, limits: Limits) -> Symptom | None:
     moves = {name: max((blocks[name].get("update") or 0.0) for blocks in looks) for name in names}
     slopes = {name: max((blocks[name].get("gradient") or 0.0) for blocks in looks) for name in names}
     lively = max(moves.values(), default=0.0)
-    frozen = course.frozen
-    still = sorted(n for n in names if moves[n] <= 1e-9 and not any(f.startswith(n) for f in frozen))
-    blind = sorted(n for n in names if slopes[n] == 0.0 and not any(f.startswith(n) for f in frozen))
+    still = sorted(n for n in names if moves[n] <= 1e-9 and not _frozen(course, n))
+    blind = sorted(n for n in names if slopes[n] == 0.0 and not _frozen(course, n))
     if lively <= 1e-9 or not (still or blind):
         return None
     cut = [name for name in (still or blind) if slopes[name] == 0.0]
@@ -108,13 +107,16 @@ def exploding(course: Course, limits: Limits) -> Symptom | None:
     ratios = [r for _, r in _ratios(course)]
     first = middle(np.asarray(ratios))
     begun = middle(gradient.values[:3])
-    steep = begun > limits.steep and course.has("look")
+    # Both are usual at first: a steep loss, and one that is far from 1; together they are not.
+    steep = course.in_units and begun > limits.steep and began(course.curve("loss")) > limits.far_off
     huge = later > limits.exploded * max(usual, 1e-12) or steep
     if not huge and not first > limits.exploded:
         return None
     return Symptom(
         name="exploding gradients",
-        title="Gradients grow out of proportion.",
+        title="Gradients grow out of proportion."
+        if not steep
+        else "Gradients are out of proportion from the start.",
         evidence={
             "norm at first": begun,
             "norm early": usual,
@@ -124,17 +126,13 @@ def exploding(course: Course, limits: Limits) -> Symptom | None:
         curve="gradient" if huge else "look.blocks",
         steps=(1, course.steps),
         confidence=clear(
-            max(later / max(usual, 1e-12), first if np.isfinite(first) else 0, usual / 15), limits.exploded
+            max(later / max(usual, 1e-12), first if np.isfinite(first) else 0, begun / 3), limits.exploded
         ),
         causes=(
-            *(
-                [Cause(causes.INITIAL, "from the first steps on")]
-                if usual > 1e3 or first > limits.exploded
-                else []
-            ),
+            *([Cause(causes.INITIAL, "from the first steps on")] if steep or first > limits.exploded else []),
             Cause(causes.RATE_HIGH, "a step too far, where the loss is steep"),
             Cause(causes.INITIAL, "large weights"),
-            Cause(causes.BEYOND, "every step of an unstable solver lengthens what comes before"),
+            *([Cause(causes.BEYOND, "unstable steps lengthen what comes before")] * course.has("look.profile")),
         ),
         experiment="Half of the initial weights of every layer: an explosion by them is gone at once.",
         disproof="The loss is steep only at the beginning, and the norm falls to the usual within some steps.",
@@ -182,6 +180,14 @@ def beyond(course: Course, limits: Limits) -> Symptom | None:
         disproof="Single long steps among short ones, as in FED, whose product is stable: changes must not grow.",
         hint=(mended or not sustained) and not grows,
     )
+
+
+def _frozen(course: Course, block: str) -> bool:
+    """Whether all weights of a block are not to learn."""
+    own = {name for name in course.shapes if name == block or name.startswith(f"{block}.")}
+    own = {name for name in own if not name.endswith(("running_mean", "running_var", "num_batches_tracked"))}
+    named = {name for name in course.frozen if name == block or name.startswith(f"{block}.")}
+    return bool(named) and own <= named
 
 
 def _ratios(course: Course) -> list[tuple[int, float]]:

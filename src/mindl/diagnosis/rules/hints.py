@@ -7,22 +7,21 @@ import numpy as np
 from mindl.diagnosis import causes
 from mindl.diagnosis.course import Course
 from mindl.diagnosis.limits import Limits
-from mindl.diagnosis.measures import setting, smoothed
+from mindl.diagnosis.measures import falling, setting, smoothed
 from mindl.diagnosis.rule import Rule
 from mindl.diagnosis.symptom import Cause, Symptom
 
 
 def too_short(course: Course, limits: Limits) -> Symptom | None:
     """The loss still falls in the end."""
-    smooth = smoothed(course.curve("loss"))
-    first, last = float(smooth.values[0]), float(smooth.values[-1])
-    tenth = smooth.values[-max(3, len(smooth) // 10)]
-    if not (first > last > 0 and tenth - last > 0.04 * tenth and course.finished):
+    if not (course.finished and falling(course)):
         return None
+    smooth = smoothed(course.curve("loss"))
+    tenth = float(smooth.values[-max(3, len(smooth) // 10)])
     return Symptom(
         name="still learning",
         title="The loss still falls in the end: a longer run would come further.",
-        evidence={"fall over the last tenth": float((tenth - last) / tenth)},
+        evidence={"fall over the last tenth": (tenth - float(smooth.values[-1])) / tenth},
         curve="loss",
         steps=(int(0.9 * course.steps), course.steps),
         confidence=0.6,
@@ -48,7 +47,7 @@ def clipped(course: Course, limits: Limits) -> Symptom | None:
         steps=(int(gradient.steps[len(gradient) // 5]), course.steps),
         confidence=0.6,
         causes=(
-            Cause(causes.CLIPPING, "the limit lies below the usual norm"),
+            Cause(causes.CLIPPING, "the limit (1 unless said otherwise) lies below the usual norm"),
             Cause(causes.RATE_HIGH, "or steps are long"),
         ),
         experiment="A limit at the 90th percentile of the norm.",
