@@ -164,7 +164,7 @@ def symptom(**changes: Any) -> Symptom:
 
 
 def judged(run: Path, *symptoms: Symptom, hints: tuple[Symptom, ...] = (), seen: bool = True) -> Subject:
-    names = ("spikes", "collapse") if seen else ()
+    names = ("spikes", "collapse", "jump", "stalled", "identity", "diverging") if seen else ("spikes",)
     found = Diagnosis(symptoms, hints, names, {"overfitting": "needs 'unseen.loss'"}, (), 12)
     return dataclasses.replace(Subject.of(run), diagnosis=found)
 

@@ -117,7 +117,7 @@ def lines(
     whole: tuple[float, float] | None = None,
     least: tuple[float, float] | None = None,
 ) -> Chart | None:
-    """Curves over the steps; None where there is nothing to draw.
+    """Curves over the steps; None where there is nothing to draw, or a single point.
 
     Args:
         name: distinct on the page.
@@ -134,8 +134,8 @@ def lines(
         least: (lowest, highest) that the vertical axis shows in any case.
     """
     pieces = [piece for piece in pieces if _drawable(piece)]
-    if not pieces:
-        return None
+    if max((len(curve.finite) for piece in pieces for curve in _curves(piece)), default=0) < 2:
+        return None  # a single point is told in numbers
     values = np.concatenate([curve.finite.values for piece in pieces for curve in _curves(piece)])
     scale = _scale(scale, values)
     with style():

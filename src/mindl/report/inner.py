@@ -101,7 +101,7 @@ def idle(course: Course, what: str, name: str = "", shade: Shade = None) -> Char
     if not np.nansum(table[2]) > 0 and shade is None:
         return None
     reading = {
-        "dead": "Share of units that are 0 for a whole fixed batch: they pass no gradient on.",
+        "dead": "Share of channels that are the same at every pixel of a fixed batch: no gradient passes them.",
         "saturated": "Share of values on the flat part of their activation, where gradients are lost.",
     }[what]
     return heat(

@@ -79,7 +79,7 @@ def _generalising(course: Course) -> Chart | None:
 def _gradient(course: Course) -> Chart | None:
     curve = course.curve("gradient")
     many = len(curve) > 100
-    clip = course.config.get("training", {}).get("clip")
+    clip = course.training.get("clip")
     return lines(
         "gradient",
         "Norm of the gradient",
@@ -91,7 +91,8 @@ def _gradient(course: Course) -> Chart | None:
         whole=span(course),
         scale="log",
         levels=[(clip, "cut off here")] if isinstance(clip, int | float) and clip > 0 else (),
-        reading="Single peaks are batches that stand out; growth without end comes before divergence.",
+        reading="Single peaks are batches that stand out; growth without end comes before divergence."
+        + " Zeros lie below the axis: no gradient is left." * bool((curve.finite.values == 0).any()),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from mindl.diagnosis import Course, Diagnosis, diagnose, read
 from mindl.diagnosis.reading import Recorded
+from mindl.diagnosis.symptom import FEW
 
 Source = str | os.PathLike[str] | Course | Recorded | Iterable[Mapping[str, Any]]
 """Whatever holds a record."""
@@ -107,11 +108,11 @@ def mood(diagnosis: Diagnosis) -> str:
     """How bad it is: ``bad`` where a symptom is clear."""
     if diagnosis.symptoms:
         return "bad" if max(symptom.confidence for symptom in diagnosis.symptoms) >= CLEAR else "warn"
-    return "good" if diagnosis.judged else "none"
+    return "good" if len(diagnosis.judged) >= FEW else "none"
 
 
 def _standing(course: Course, record: Path | None) -> Standing:
-    planned = course.config.get("training", {}).get("steps")
+    planned = course.training.get("steps")
     planned = planned if isinstance(planned, int) and planned > 0 else None
     times = course.curve("seconds").finite.values
     each = float(times[-RECENT:].mean()) if len(times) else None
