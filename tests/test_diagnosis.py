@@ -455,6 +455,45 @@ def test_running_medians_of_long_courses_are_those_of_short_ones() -> None:
     assert np.abs(smooth[5:-5] - values[5:-5]).max() < 1e-2
 
 
+def steps_beyond_the_bottom(course: Course) -> None:
+    _set(looked(course), "alpha", 1.1)
+
+
+def a_small_step(course: Course) -> None:
+    for row in course.rows:
+        row["loss"] = row["worst"] = (0.3 if row["step"] < 120 else 0.33) + 1e-3 * (row["step"] % 2)
+
+
+def both_losses_rise(course: Course) -> None:
+    for i, row in enumerate(examined(course)):
+        row["unseen"]["loss"] = row["unseen"]["loss_seen"] = 0.5 - 0.1 * i if i < 3 else 0.3 + 0.02 * (i - 3)
+
+
+def images_are_read_at_first(course: Course) -> None:
+    for row in course.rows[:100]:
+        row |= {"waited": 0.3, "seconds": 0.32}
+
+
+def nearly_solved_from_the_first(course: Course) -> None:
+    _set(examined(course), "excess", lambda i, _: 0.024 - 0.0002 * i)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        steps_beyond_the_bottom,
+        a_small_step,
+        both_losses_rise,
+        images_are_read_at_first,
+        nearly_solved_from_the_first,
+    ],
+)
+def test_what_good_runs_have_too(change: Callable[[Course], None]) -> None:
+    course = healthy()
+    change(course)
+    assert diagnose(course).healthy, diagnose(course)
+
+
 # What a new user found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -122,7 +123,18 @@ class Loud(nn.Module):
         self.layer = nn.Conv2d(1, 1, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return 100 * self.layer(x)
+        return 10 * self.layer(x)
+
+
+class Heavy(nn.Module):
+    """A weight so large that no step changes it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.big = nn.Conv2d(1, 1, 3, padding=1), nn.Parameter(torch.tensor(1e12))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x) * (self.big * 1e-12)
 
 
 class Second(Denoising):
@@ -146,6 +158,7 @@ def body(module: nn.Module) -> Parts:
 
 FAULTS: list[tuple[str, Callable[[], Parts], str]] = [
     ("unmoved weights", lambda: body(Cut()), causes.CUT_OFF),
+    ("unmoved weights", lambda: body(Heavy()), causes.NOT_OPTIMISED),
     ("images mixed", lambda: body(Mixes()), causes.STATISTICS),
     ("not repeatable", lambda: body(Draws()), causes.DROPOUT),
     ("wrong derivative", lambda: body(Wrong()), causes.CUT_OFF),
@@ -205,13 +218,25 @@ def test_what_cannot_be_copied_is_said_and_flat_images_have_an_adjoint() -> None
     assert "no adjoint" not in [symptom.name for symptom in found.symptoms]
 
 
+def test_an_adjoint_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = md.calculus.Gradient.adjoint
+    monkeypatch.setattr(md.calculus.Gradient, "adjoint", lambda self, field: 1.01 * right(self, field))
+    found = {each.name: each for each in rehearse(plain(), Denoising(), LEAVES, SETTINGS).symptoms}
+    assert found["no adjoint"].causes[0].name == causes.ADJOINT
+
+
+def test_what_is_behind_a_linear_filter_is_a_hint() -> None:
+    found = rehearse(plain(), Denoising(), LEAVES, changed(optimiser=Adam(rate=3e-4)))
+    assert found.healthy and "behind a linear filter" in [hint.name for hint in found.hints]
+
+
 def test_hints_do_not_stop_a_training() -> None:
     same = Images(torch.rand(1, 1, 16, 16, generator=torch.Generator().manual_seed(1)).expand(4, -1, -1, -1))
     found = rehearse(plain(2), Inpainting(known=(0.9, 0.9)), same, changed(loss=EnergyLoss()))
     assert "mostly known" in [hint.name for hint in found.hints]
 
 
-def test_fit_begins_only_what_is_healthy(tmp_path: Path) -> None:
+def test_fit_begins_only_what_is_healthy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     net, task, images, training = body(Cut())
     with pytest.raises(TrainingError, match=r"nothing was begun(.|\n)*unmoved weights(.|\n)*first.weight"):
         fit(net, task, images, training, folder=tmp_path / "run", check=True)
@@ -219,5 +244,11 @@ def test_fit_begins_only_what_is_healthy(tmp_path: Path) -> None:
     good = changed(steps=2)
     run = fit(plain(), task, images, good, folder=tmp_path / "run", check=True)
     assert run.finished
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            sys.modules["mindl.learning.fit"], "rehearse", None
+        )  # what is gone on with is not checked again
+        again = fit(plain(), task, images, good, folder=tmp_path / "run", resume=True, check=True)
+    assert again.finished
     with pytest.raises(InputError, match=r"rehearse\(net\)"):
         rehearse("net", task, images, good)  # type: ignore[arg-type]

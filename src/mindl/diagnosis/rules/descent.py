@@ -200,6 +200,10 @@ def jump(course: Course, limits: Limits) -> Symptom | None:
     if not best:
         return _leap(course, limits)
     step = int(loss.steps[2 * width + int(np.argmax(ratios))])
+    put_back = Cause(causes.RESUMED, "weights, moments, rate or the order of the data were not what they had been")
+    fast = Cause(causes.RATE_HIGH, "one step too far; the rate of that step would tell")
+    bad = Cause(causes.BAD_DATA, "a batch that threw the network off")
+    beyond = bool((course.curve("look.alpha").between(1, step).finite.values > 1).any())
     return Symptom(
         name="jump",
         title="The loss leaps to another level within one step.",
@@ -207,11 +211,7 @@ def jump(course: Course, limits: Limits) -> Symptom | None:
         curve="loss",
         steps=(step, step + width),
         confidence=clear(best, limits.jump),
-        causes=(
-            Cause(causes.RESUMED, "weights, moments, rate or the order of the data were not what they had been"),
-            Cause(causes.RATE_HIGH, "one step too far; the rate of that step would tell"),
-            Cause(causes.BAD_DATA, "a batch that threw the network off"),
-        ),
+        causes=(fast, put_back, bad) if beyond and _leap(course, limits) is None else (put_back, fast, bad),
         experiment=f"Repeat the run to step {step} without breaking it off: a leap that is gone came from "
         f"resuming.",
         disproof="The loss is judged on other data from that step on, by design.",
