@@ -252,3 +252,5 @@ def test_fit_begins_only_what_is_healthy(tmp_path: Path, monkeypatch: pytest.Mon
     assert again.finished
     with pytest.raises(InputError, match=r"rehearse\(net\)"):
         rehearse("net", task, images, good)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"rehearse\(training\)"):
+        rehearse(plain(), task, images, "good")  # type: ignore[arg-type]

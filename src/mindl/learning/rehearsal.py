@@ -60,8 +60,9 @@ def rehearse(net: NeuralSolver, task: Task, images: Source, training: Training |
     >>> print(rehearse(net, md.learning.Denoising(), md.data.DeadLeaves(2, size=24), settings).verdict)
     Healthy: none of 9 symptoms.
     """
-    settings = replace(Training() if training is None else training, schedule=Constant(), early_stop=None)
-    check_arguments("rehearse", net, task, images, settings)
+    given = Training() if training is None else training
+    check_arguments("rehearse", net, task, images, given)
+    settings = replace(given, schedule=Constant(), early_stop=None)
     check_together(net, task, images, settings, None)
     batch = settings.stream(images, task).batch(0).problems
     stage = _Stage(net, task, settings, settings.loss.shown(batch))

@@ -74,8 +74,7 @@ def diverging(course: Course, limits: Limits) -> Symptom | None:
         confidence=1.0 if len(broken) else clear(ratio, limits.grown),
         causes=_why_upwards(course, begins, downwards=fallen or (first < 0 and last < 3 * first)),
         experiment="Begin anew with a tenth of the learning rate; if it diverges as before, feed the batch of "
-        "the first "
-        "bad step alone to a fresh network.",
+        "the first bad step alone to a fresh network.",
         disproof="The loss goes on falling from its highest value to below where it began.",
     )
 
@@ -139,8 +138,7 @@ def oscillating(course: Course, limits: Limits) -> Symptom | None:
             Cause(causes.BAD_DATA, "batches that differ much pull to and fro"),
         ),
         experiment="A third of the learning rate for 200 steps: overshooting ends at once if the rate is the "
-        "cause; "
-        "with batches twice as large it would shrink only if they differ too much.",
+        "cause; with batches twice as large it would shrink only if they differ too much.",
         disproof="alpha falls below 0 as the schedule lowers the rate, and the loss goes on falling.",
     )
 
@@ -213,7 +211,7 @@ def jump(course: Course, limits: Limits) -> Symptom | None:
         confidence=clear(best, limits.jump),
         causes=(fast, put_back, bad) if beyond and _leap(course, limits) is None else (put_back, fast, bad),
         experiment=f"Repeat the run to step {step} without breaking it off: a leap that is gone came from "
-        f"resuming.",
+        "resuming.",
         disproof="The loss is judged on other data from that step on, by design.",
     )
 
