@@ -41,7 +41,7 @@ def test_train_store_and_use(capsys, tmp_path: Path, tiny: None, photos: Path, p
     status, out, err = run(capsys, "train", "unet-rof", "--images", photos, "-o", place)
     assert status == 0 and out == ""
     assert "step 3 of 6: loss" in err and "energy excess" in err and "grey levels rms" in err
-    assert {p.name for p in place.iterdir()} == {"config.json", "record.jsonl", "checkpoint", "model"}
+    assert {p.name for p in place.iterdir()} == {"config.json", "record.jsonl", "checkpoint", "images", "model"}
     card = (place / "model/README.md").read_text()
     assert "2 photographs of" in card and "6 steps" in card
     status, out, _ = run(capsys, "denoise", photo, "-o", tmp_path / "out.png", "--net", place / "model")
