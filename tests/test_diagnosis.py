@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mindl.core.errors import InputError, StoreError
-from mindl.diagnosis import RULES, Course, Diagnosis, causes, diagnose, read
+from mindl.diagnosis import RULES, Course, Diagnosis, Limits, causes, diagnose, read
 from mindl.diagnosis.course import Curve
 
 Rows = list[dict[str, Any]]
@@ -295,6 +295,14 @@ def test_one_thing_that_is_wrong(change: Callable[[Course], None], symptom: str,
     assert named[symptom].experiment and named[symptom].disproof and 0 <= named[symptom].confidence <= 1
     assert not found.healthy and symptom in found.verdict and cause in str(found)
     json.dumps(found.row)
+
+
+def test_limits_that_are_given_are_those_that_count() -> None:
+    course = healthy()
+    for k in range(50, 60):
+        course.rows[k]["worst"] = 8 * 0.9 * course.rows[k]["loss"]
+    assert [each.name for each in diagnose(course).symptoms] == ["spikes"]
+    assert diagnose(course, Limits(alone=0.95)).healthy
 
 
 def test_every_rule_is_among_the_cases() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from mindl.diagnosis import causes
 from mindl.diagnosis.course import Course, Curve
-from mindl.diagnosis.limits import LIMITS, Limits
+from mindl.diagnosis.limits import Limits
 from mindl.diagnosis.measures import (
     began,
     below,
@@ -72,14 +72,14 @@ def diverging(course: Course, limits: Limits) -> Symptom | None:
         curve="loss",
         steps=(begins, course.steps),
         confidence=1.0 if len(broken) else clear(ratio, limits.grown),
-        causes=_why_upwards(course, begins, downwards=fallen or (first < 0 and last < 3 * first)),
+        causes=_why_upwards(course, begins, limits, downwards=fallen or (first < 0 and last < 3 * first)),
         experiment="Begin anew with a tenth of the learning rate; if it diverges as before, feed the batch of "
         "the first bad step alone to a fresh network.",
         disproof="The loss goes on falling from its highest value to below where it began.",
     )
 
 
-def _why_upwards(course: Course, begins: int, *, downwards: bool = False) -> tuple[Cause, ...]:
+def _why_upwards(course: Course, begins: int, limits: Limits, *, downwards: bool = False) -> tuple[Cause, ...]:
     """Ranked causes of a loss that rises."""
     found: list[tuple[float, Cause]] = []
     whole = course.curve("loss").values
@@ -88,7 +88,7 @@ def _why_upwards(course: Course, begins: int, *, downwards: bool = False) -> tup
     if downwards:
         found.append((5, Cause(causes.SIGN, "the loss falls below 0 without end, which no distance does")))
     shares = [max(map(max, share.values())) for _, share in course.looks("look.profile.share") if share]
-    if shares and max(shares) > 1.02:
+    if shares and max(shares) > limits.beyond:
         found.append((4, Cause(causes.BEYOND, f"a learned step is {max(shares):.2g} times its bound")))
     one = _one_image(course, begins)
     if one is not None and one > 0.6:
@@ -151,7 +151,7 @@ def spikes(course: Course, limits: Limits) -> Symptom | None:
     usual = 1.4826 * middle(np.abs(away))
     high = (away > limits.scatter * max(usual, 1e-12)) & (loss.values > limits.spike * np.abs(calm.values))
     high[: min(5, len(high))] = False
-    alone = _alone(course)
+    alone = _alone(course, limits)
     if not high.any() and len(alone) >= SOME:
         high = np.isin(loss.steps, alone)
     if not high.any():
@@ -354,7 +354,7 @@ def _one_image(course: Course, step: int) -> float | None:
     return float(shares.max()) if len(shares) else None
 
 
-def _alone(course: Course) -> list[float]:
+def _alone(course: Course, limits: Limits) -> list[float]:
     """Steps at which one image makes most of the loss of its batch."""
     batch, loss, worst = setting(course, "batch"), course.curve("loss"), course.curve("worst")
     if batch is None or batch < 2 or len(worst) != len(loss):
@@ -362,7 +362,7 @@ def _alone(course: Course) -> list[float]:
     with np.errstate(divide="ignore", invalid="ignore"):
         shares = worst.values / (batch * loss.values)
     above = (shares - 1 / batch) / (1 - 1 / batch)
-    return [float(step) for step in loss.steps[10:][above[10:] > LIMITS.alone]]
+    return [float(step) for step in loss.steps[10:][above[10:] > limits.alone]]
 
 
 def _distinct(ranked: list[tuple[float, Cause]]) -> tuple[Cause, ...]:
