@@ -15,8 +15,8 @@ SOURCE = Path(mindl.__file__).parent
 
 FLOORS = [
     {"core"},
-    {"calculus"},
     {"kernels"},
+    {"calculus"},
     {"images", "models", "nets"},
     {"solvers", "data", "diagnosis"},
     {"neural"},

@@ -57,6 +57,11 @@ class SmoothPenaliser(Penaliser):
         """psi'(s) = s g(s^2): the activation of the residual block that equals an explicit step."""
         return magnitude * self.diffusivity(magnitude * magnitude)
 
+    def force(self, field: Tensor, coupling: Coupling) -> Tensor:
+        """The gradient of the sum of psi(|q_i|) over all groups: every group times its diffusivity."""
+        size = coupling.magnitude(field)
+        return coupling.spread(self.diffusivity(size * size)) * field
+
 
 class ConvexPenaliser(Penaliser):
     r"""A convex penaliser, with its dual side.

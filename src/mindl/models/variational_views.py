@@ -146,8 +146,7 @@ class _Smooth(_View, SmoothEnergy):
         penaliser = cast(SmoothPenaliser, model.penaliser)
         slope = model.operator(image)
         if not isinstance(penaliser, Quadratic):
-            size = model.coupling.magnitude(slope)
-            slope = model.coupling.spread(penaliser.diffusivity(size * size)) * slope
+            slope = penaliser.force(slope, model.coupling)
         gradient = per_image(model.weight, image) * model.operator.adjoint(slope)
         if model.data_term.modulus:
             gradient = gradient + model.data_term.gradient(image)

@@ -14,6 +14,7 @@ from mindl.nets.plain import PlainCNN
 from mindl.nets.resnet import ResNet
 from mindl.nets.symmetric import FreeBlock, SymmetricBlock
 from mindl.nets.unet import UNet
+from mindl.nets.variational import VariationalNetwork
 from mindl.nets.vcycle import VCycle
 
 NETWORKS = {
@@ -25,6 +26,7 @@ NETWORKS = {
     "ResNet": ResNet,
     "UNet": UNet,
     "VCycle": VCycle,
+    "VariationalNetwork": VariationalNetwork,
 }
 """The architectures by name, as stored models spell it."""
 
@@ -49,6 +51,7 @@ __all__ = [
     "TransposedConvolution",
     "UNet",
     "VCycle",
+    "VariationalNetwork",
     "describe",
     "lipschitz_bound",
     "normalised",

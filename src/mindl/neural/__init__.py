@@ -12,6 +12,7 @@ from mindl.neural.plug_and_play import PlugAndPlay
 from mindl.neural.pyramid import Pyramid
 from mindl.neural.range import Range
 from mindl.neural.reading import READINGS, Filled, InUnitsOfWeight, Reading, Shown, Start, WithLevel, WithWeight
+from mindl.neural.refined import Refined
 from mindl.neural.ridge import RidgeRegulariser
 from mindl.neural.step_profile import Profile, profile
 from mindl.neural.unrolled import Unrolled
@@ -23,6 +24,7 @@ NEURAL_SOLVERS: dict[str, type[NeuralSolver]] = {
     "MultigridNet": MultigridNet,
     "PlugAndPlay": PlugAndPlay,
     "Pyramid": Pyramid,
+    "Refined": Refined,
     "Unrolled": Unrolled,
     "WitnessHead": WitnessHead,
 }
@@ -62,6 +64,7 @@ __all__ = [
     "Range",
     "Reading",
     "ReadingSolver",
+    "Refined",
     "RidgeRegulariser",
     "Shown",
     "SplinePenaliser",

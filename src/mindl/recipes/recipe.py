@@ -22,6 +22,7 @@ class Recipe:
         training: the settings.
         limits: what it is not for, for the card.
         leaves: dead leaves pictures that are trained on besides the user's images.
+        only_images: whether the user's images, where there are some, are trained on without dead leaves.
         solved: how many problems are solved first, where solutions are learned from; 0 where none are.
     """
 
@@ -33,4 +34,5 @@ class Recipe:
     training: Training
     limits: str
     leaves: int = 64
+    only_images: bool = False
     solved: int = 0

@@ -121,7 +121,8 @@ def _sources(recipe: Recipe, channels: int, images: str | os.PathLike[str] | Non
     held_out = _held_out(found, recipe.training.crop)
     places = [finding.place for finding in found.findings]  # broken ones too: they are named and counted there
     kept = [place for place in places if place not in held_out]
-    train = Together(leaves, Photographs(kept, channels=channels)) if kept else leaves
+    photographs = Photographs(kept, channels=channels) if kept else leaves
+    train = Together(leaves, photographs) if kept and not recipe.only_images else photographs
     if not held_out:
         return train, unseen, EXAMINED_CROP
     crop = min(min(f.width, f.height) for f in found.usable if f.place in held_out)

@@ -1,0 +1,72 @@
+"""Functions of one variable that are learned without any bound, one for each filter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mindl.core.arrays import exporting
+
+
+def free_spline(responses: Tensor, values: Tensor, reach: float) -> Tensor:
+    r"""Piecewise linear functions :math:`\varphi_i`, given by their values at evenly spaced knots.
+
+    Args:
+        responses: (outer, filter, inner).
+        values: :math:`\varphi_i` at the knots from ``-reach`` to ``reach``, (filter, knot); constant beyond.
+        reach: the last knot.
+
+    >>> free_spline(torch.tensor([[[-9.0, -0.5, 0.25, 9.0]]]), torch.tensor([[4.0, 0.0, 2.0]]), 1.0)
+    tensor([[[4.0000, 2.0000, 0.5000, 2.0000]]])
+    """
+    fast = responses.device.type == "cpu" and responses.dtype in (torch.float32, torch.float64)
+    if fast and not exporting() and _enabled():
+        found: Tensor = _Bent.apply(responses, values, reach)  # type: ignore[no-untyped-call]
+        return found
+    return plain_spline(responses, values, reach)
+
+
+def plain_spline(responses: Tensor, values: Tensor, reach: float) -> Tensor:
+    """The same in plain PyTorch: on other devices, in exported programs, and where derivatives are differentiated."""
+    last = values.shape[1] - 1
+    place = ((responses + reach) * (last / (2 * reach))).clamp(0, last)
+    knot = place.detach().floor().clamp(max=last - 1).long()
+    first = knot + torch.arange(values.shape[0], device=values.device)[None, :, None] * (last + 1)
+    low, high = torch.take(values, first), torch.take(values, first + 1)
+    return low + (high - low) * (place - knot.to(place.dtype))
+
+
+class _Bent(torch.autograd.Function):
+    """By a sweep, which finds values and slopes in one passage."""
+
+    @staticmethod
+    def forward(ctx: Any, responses: Tensor, values: Tensor, reach: float) -> Tensor:
+        from mindl.kernels import splines
+
+        x, table = responses.detach().contiguous(), values.detach().to(responses.dtype).contiguous()
+        found, slopes = torch.empty_like(x), torch.empty_like(x)
+        splines.bend(x.numpy(), table.numpy(), reach, found.numpy(), slopes.numpy(), torch.get_num_threads())
+        ctx.save_for_backward(x, slopes)
+        ctx.reach, ctx.like = reach, values
+        return found
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        from mindl.kernels import splines
+
+        x, slopes = ctx.saved_tensors
+        gradient = gradient.contiguous()
+        of_values = None
+        if ctx.needs_input_grad[1]:
+            sums = splines.gather(x.numpy(), gradient.numpy(), ctx.like.shape[1], ctx.reach, torch.get_num_threads())
+            of_values = torch.from_numpy(sums).to(ctx.like.dtype)
+        return (gradient * slopes if ctx.needs_input_grad[0] else None), of_values, None
+
+
+def _enabled() -> bool:
+    from mindl.kernels.choice import enabled
+
+    return enabled()
