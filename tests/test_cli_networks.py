@@ -15,7 +15,8 @@ from test_cli import mask, photo, run
 import mindl as md
 from mindl.app import train as verb
 from mindl.learning import Cosine, Run, Training
-from mindl.recipes import UNET_HARMONIC, UNET_ROF
+from mindl.recipes.unet_harmonic import UNET_HARMONIC
+from mindl.recipes.unet_rof import UNET_ROF
 
 __all__ = ["mask", "photo"]  # fixtures
 

@@ -24,7 +24,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-INK, MUTED = "#1f2328", "#6a737d"
+INK, MUTED, NET = "#1f2328", "#6a737d", "#c8321e"
+
+OTHERS = ("#1f6fb4", "#2a9d6f", "#8a5fbf", "#b8860b", "#17a2b8", "#7a6a58", "#d6619a", "#555f9a")
+"""Colours of the solvers; red is for networks."""
+
+SHORTEST = 1e-6
+"""Seconds: a logarithm needs some."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,28 +87,99 @@ def gallery_figure(panels: Sequence[Panel], columns: int, title: str = "") -> Fi
     return figure
 
 
-def trace_figure(solutions: Sequence[tuple[str, Solution]]) -> Figure:
-    """Accuracy against time, both logarithmic: the relative measure of each solver at every check."""
+@dataclass(frozen=True)
+class Line:
+    """Energy excess of a method after so many seconds; of a single point only this is drawn."""
+
+    name: str
+    seconds: Sequence[float]
+    excess: Sequence[float]
+    net: bool = False
+
+
+@dataclass(frozen=True)
+class Race:
+    """One panel: the methods of a model.
+
+    Attributes:
+        title: what is solved.
+        lines: networks begin with a point, their own answer.
+        equal: for each network its excess, its seconds, and those after which a solver has the same excess.
+        mark: after how many seconds a network is ahead.
+    """
+
+    title: str
+    lines: Sequence[Line]
+    equal: Sequence[tuple[float, float, float]] = ()
+    mark: float | None = None
+
+
+def race_figure(races: Sequence[Race], finest: float) -> Figure:
+    """Energy excess against time, both logarithmic, down to ``finest``: E* is not known any better."""
     from matplotlib.figure import Figure  # noqa: PLC0415 - heavy
 
-    kinds = list(dict.fromkeys(solution.certificate.kind for _, solution in solutions))
-    most = max(sum(solution.certificate.kind == kind for _, solution in solutions) for kind in kinds)
-    figure = Figure(figsize=(5.2 * len(kinds), 3.6 + 0.2 * most), layout="constrained")
-    plots = figure.subplots(1, len(kinds), squeeze=False)[0]
-    for kind, axes in zip(kinds, plots, strict=True):
-        shown = [(name, solution) for name, solution in solutions if solution.certificate.kind == kind]
-        for k, (name, solution) in enumerate(shown):
-            relative = (solution.trace.bound / solution.trace.scale).amax(dim=1).clamp(min=1e-16)
-            milliseconds = (1000 * solution.trace.seconds).clamp(min=1)
-            style = ("-", "--", ":")[k // 10 % 3]  # the colours begin anew after ten
-            axes.loglog(milliseconds, relative, marker=".", linestyle=style, label=name)
-        if (tolerance := solutions[0][1].stop.tolerance) is not None:
-            axes.axhline(tolerance, color=MUTED, linewidth=0.8, linestyle=":")
-        axes.set_xlabel("milliseconds, checks included")
-        axes.set_ylabel(f"{kind}, relative")
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16))
+    columns = min(len(races), 2)
+    rows = -(-len(races) // columns)
+    most = max(len(race.lines) for race in races)
+    figure = Figure(figsize=(5.6 * columns, rows * (3.9 + 0.2 * most)), layout="constrained")
+    plots = figure.subplots(rows, columns, squeeze=False)
+    for axes in plots.flat[len(races) :]:
+        axes.remove()
+    for axes, race in zip(plots.flat, races, strict=False):
+        _run(axes, race, finest)
     return figure
+
+
+def _run(axes: Axes, race: Race, finest: float) -> None:
+    points = [line.excess[0] for line in race.lines if line.net and line.excess[0] > 0]
+    lowest = max(min([finest, *(point / 3 for point in points)]), 1e-9)  # a network's point is seen in any case
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    solvers = 0
+    for line in race.lines:
+        seconds = [max(t, SHORTEST) for t in line.seconds]
+        excess = [max(e, lowest / 10) if len(line.excess) > 1 else max(e, lowest) for e in line.excess]
+        style: dict[str, Any] = {"color": NET, "linewidth": 1.8}
+        if not line.net:
+            turn = ("-", "--", ":")[solvers // len(OTHERS) % 3]  # the colours begin anew
+            style |= {"color": OTHERS[solvers % len(OTHERS)], "linestyle": turn}
+            solvers += 1
+        elif len(seconds) == 1:
+            style |= {"marker": "o", "markersize": 7, "linestyle": ""}
+        axes.plot(seconds, excess, label=line.name, **style)
+    axes.set_ylim(lowest, 2)
+    axes.margins(x=0.08)
+    for excess_of_net, mine, other in race.equal:
+        _compare(axes, max(excess_of_net, lowest), mine, other)
+    if race.mark is not None:
+        axes.axvline(max(race.mark, SHORTEST), color=NET, linewidth=1, linestyle="--", zorder=0)
+        axes.annotate(" pays from here", (max(race.mark, SHORTEST), 1.6), color=NET, fontsize=8, va="top")
+    axes.set_title(race.title, fontsize=10, color=INK, loc="left")
+    axes.set_xlabel("time, one check included")
+    axes.set_ylabel("energy excess")
+    axes.xaxis.set_major_formatter(lambda t, _: f"{t:g} s" if t >= 1 else f"{1000 * t:g} ms")
+    axes.yaxis.set_major_formatter(lambda e, _: f"{100 * e:g} %")
+    axes.grid(color=MUTED, alpha=0.15, linewidth=0.8)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16))
+
+
+def _compare(axes: Axes, excess: float, mine: float, other: float) -> None:
+    """A line from a network to where a solver is as good, and how many times longer one of them takes."""
+    if not (0 < mine < np.inf and 0 < other < np.inf):
+        return
+    axes.plot([mine, other], [excess, excess], color=MUTED, linewidth=0.9, linestyle=(0, (2, 2)), zorder=0)
+    ratio, word = (mine / other, "slower") if mine > other else (other / mine, "faster")
+    axes.annotate(
+        f"network {float(f'{ratio:.1e}'):g} times {word}",
+        ((mine * other) ** 0.5, excess),
+        xytext=(0, 3),
+        textcoords="offset points",
+        ha="center",
+        va="bottom",
+        fontsize=8,
+        color=MUTED,
+    )
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str], *, overwrite: bool = True) -> Path:

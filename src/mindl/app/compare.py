@@ -2,32 +2,51 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any, cast
 
 import torch
+from rich.console import Console
 
+from mindl.app.break_even import BreakEven, Course, Method, break_even, unserved
 from mindl.app.paths import check_output, expand
 from mindl.app.report import Failure, Progress, Row, complain, print_rows, say
 from mindl.app.restore import check_tolerance
 from mindl.calculus import shepard
-from mindl.core.arrays import Image
+from mindl.core.arrays import Image, PerImageFlag
 from mindl.core.errors import InputError, MaskError, MindlError, OutputError, look_up
 from mindl.images import GaussianNoise, psnr, random_mask, read_mask
 from mindl.images.io import load as load_picture
 from mindl.learning.validation import energy_excess
-from mindl.models import DENOISING, INPAINTING, SmoothEnergy, Variational
+from mindl.models import DENOISING, INPAINTING, Candidate, Energy, Model, SmoothEnergy, Variational
+from mindl.models.certificate import Certificate
 from mindl.models.denoising import DenoisingModel
 from mindl.neural import NeuralSolver, answer, finisher
-from mindl.plot import save_figure, trace_figure
+from mindl.neural.answer import Followed
+from mindl.plot import Line, Race, race_figure, save_figure
 from mindl.restore import network, plan_denoising, plan_inpainting
 from mindl.solvers import SOLVERS, Solution, Solver, Stop, accepting, choose, minimise
+from mindl.solvers.entry import start_of
+from mindl.solvers.iterate import iterate
+from mindl.solvers.watch import Silent, Watch
 from mindl.store import shipped
 
 USUAL_DENOISING = ("rof", "anisotropic_rof", "huber_rof", "charbonnier", "whittaker_tikhonov")
 USUAL_INPAINTING = ("harmonic_inpainting", "biharmonic_inpainting")
 """Compared where nothing is said; ``--model`` names others."""
+
+QUICK = 1.0
+"""Runs of fewer seconds are done three times, and the median is told."""
+
+WARM = 10
+"""Steps of a run that nobody times: sweeps are compiled, or loaded, when they are first needed."""
 
 
 @dataclass(frozen=True)
@@ -55,16 +74,29 @@ def compare(inputs: list[Path], wish: Comparison, *, quiet: bool, as_json: bool,
     nets = [net for name in names if (net := network(name)) is not None]
     rows: list[Row] = []
     failed: list[Failure] = []
+    sentences: list[str] = []
     for source in sources:
         try:
-            rows += _one(source, wish, nets, quiet=quiet or as_json, overwrite=overwrite)
+            found, told = _one(source, wish, nets, quiet=quiet or as_json, overwrite=overwrite)
         except MindlError as error:
             failed.append(Failure(str(source), str(error)))
+        else:
+            rows += found
+            sentences += told if len(sources) == 1 else [f"{source.name}: {each}" for each in told]
     print_rows(rows, failed, as_json=as_json, quiet=quiet)
+    if not quiet and not as_json:
+        _tell(sentences)
     if failed:
         return 1
     # A network alone promises nothing; what a solver gives must be certified.
     return 0 if all(row.certified for row in rows if not row.alone) else 3
+
+
+def _tell(sentences: Sequence[str]) -> None:
+    """On standard output, under the table; in a file each stays on its line."""
+    with contextlib.suppress(BrokenPipeError):  # whoever read it has seen enough
+        for sentence in sentences:
+            Console().print(sentence, highlight=False, markup=False, soft_wrap=not sys.stdout.isatty())
 
 
 def _check(sources: list[Path], wish: Comparison, *, overwrite: bool) -> None:
@@ -101,27 +133,39 @@ class Case:
     label: str
 
 
-def _one(source: Path, wish: Comparison, nets: list[NeuralSolver], *, quiet: bool, overwrite: bool) -> list[Row]:
+@dataclass(frozen=True)
+class Compared(Row):
+    """A row, and its model's break-even: beside the network alone, or on the first row where no network serves."""
+
+    break_even: dict[str, Any] | None = None
+
+
+def _one(
+    source: Path, wish: Comparison, nets: list[NeuralSolver], *, quiet: bool, overwrite: bool
+) -> tuple[list[Compared], list[str]]:
+    """The rows of a photograph, and what they say about its networks."""
     photo = load_picture(source).pixels
     cases, reference, told = _problem(photo, wish, nets)
     say(f"{source.name}: {told}", quiet=quiet)
     idle = {net.title for net in nets} if wish.nets else set()
-    rows: list[Row] = []
-    solved: list[tuple[str, Solution]] = []
+    rows: list[Compared] = []
+    compared: list[Result] = []
     for case in cases:
         serving = [net for net in nets if _serves(net, case.model, asked=bool(wish.nets))]
         idle -= {net.title for net in serving}
-        solutions = _solutions(case, serving, _solvers(case, wish), wish.tolerance, quiet)
-        rows += _rows(solutions, case, str(source), reference)
-        # The trace of a network that a solver finishes begins with the network's own answer.
-        solved += [
-            (f"{case.label}, {s.solver.title}", s) for s in solutions if not isinstance(s.solver, NeuralSolver)
-        ]
+        found = _solutions(case, serving, _solvers(case, wish), wish.tolerance, quiet)
+        methods = _methods(found, case.model) if serving or wish.plot is not None else []
+        verdicts = _verdicts(found, methods, case, photo, wish.tolerance)
+        compared.append(Result(case, found, methods, verdicts))
+        # Where networks are named, the others were not asked whether they serve.
+        rows += _rows(compared[-1], str(source), reference, silent=bool(wish.nets))
     for title in sorted(idle):
         complain(f"{title} serves none of the models compared here; `mindl weights show` says what it is for.")
     if wish.plot is not None:
-        save_figure(trace_figure(solved), wish.plot, overwrite=overwrite)
-    return rows
+        save_figure(race_figure(_races(compared), wish.tolerance), wish.plot, overwrite=overwrite)
+    sentences = [verdict.sentence for result in compared for verdict in result.verdicts]
+    without = [result.case.label for result in compared if not result.verdicts]
+    return rows, sentences + ([unserved(without)] if without and not wish.nets else [])
 
 
 def _solvers(case: Case, wish: Comparison) -> dict[str, Solver[Any, Any]]:
@@ -138,32 +182,209 @@ def _solvers(case: Case, wish: Comparison) -> dict[str, Solver[Any, Any]]:
     return {best.title: best}
 
 
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A solution, of what kind the certificates at its checks were, and how it was begun.
+
+    Attributes:
+        solution: of several runs the one of median time.
+        kind: of the certificates.
+        net: the network that answered, if one did.
+        first: the solution of the network alone, where a solver went on from it.
+    """
+
+    solution: Solution
+    kind: str
+    net: NeuralSolver | None = None
+    first: Solution | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What was found for a model; ``methods`` belong to ``found``, and are empty where nobody asks for them."""
+
+    case: Case
+    found: list[Found]
+    methods: list[Method]
+    verdicts: list[BreakEven]
+
+
+class Noticed:
+    """Tells another what is checked, and keeps the kind of the certificates."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch, self.kind = watch, ""
+
+    def checked(self, steps: int, certificate: Certificate, done: PerImageFlag, stop: Stop) -> None:
+        """Keep the kind."""
+        self.kind = certificate.kind
+        self._watch.checked(steps, certificate, done, stop)
+
+
 def _solutions(
     case: Case, nets: list[NeuralSolver], solvers: dict[str, Solver[Any, Any]], tolerance: float, quiet: bool
-) -> list[Solution]:
-    """By every solver, every network, and every network with a solver that goes on."""
+) -> list[Found]:
+    """By every solver, every network, and every network with a solver that goes on; all are warmed up first."""
     model, found = case.model, []
     for name, solver in solvers.items():
         with Progress(f"{case.label} by {name}", quiet=quiet) as progress:
-            found.append(minimise(model, solver, stop=Stop(tolerance), watch=progress))
+            minimise(model, solver, stop=Stop(tolerance, steps=WARM))
+            run = partial(minimise, model, solver, stop=Stop(tolerance))
+            found.append(Found(*_of_median_time(run, progress)))
+    finish = finisher(model) if nets else None
     for net in nets:
-        for finish in (None, finisher(model)):
-            with Progress(f"{case.label} by {net.title}", quiet=quiet) as progress:
-                found.append(answer(model, net, tolerance, finish=finish, watch=progress))
+        with Progress(f"{case.label} by {net.title}", quiet=quiet) as progress:
+            answer(model, net, tolerance, finish=finish, steps=WARM)
+            alone = _of_median_time(partial(answer, model, net, tolerance), progress)
+            both = _of_median_time(partial(answer, model, net, tolerance, finish=finish), progress)
+        found += [Found(*alone, net), Found(*both, net, alone[0])]
     return found
 
 
-def _rows(solutions: list[Solution], case: Case, source: str, reference: Image | None) -> list[Row]:
-    """A row for each; the least energy that was found stands for E*."""
+def _of_median_time(run: Callable[..., Solution], watch: Watch) -> tuple[Solution, str]:
+    """The solution, and of what kind its checks were."""
+    noticed = Noticed(watch)
+    runs = [run(watch=noticed)]
+    if runs[0].seconds < QUICK:
+        runs += [run(watch=noticed) for _ in range(2)]
+    return sorted(runs, key=lambda solution: solution.seconds)[len(runs) // 2], noticed.kind
+
+
+def _methods(found: list[Found], model: Model) -> list[Method]:
+    """The energy excess over time of everybody; E* is the least energy of all answers, as in the table."""
+    view = model.view(Energy)
     with torch.no_grad():
-        best = min(solutions, key=lambda solution: float(case.model.energy(solution.image)))
-    rows = []
-    for solution in solutions:
+        ends = [float(view.energy(each.solution.unknown)) for each in found]
+        begin, least = float(view.energy(model.start())), min(ends)
+    goal = min((end for end, each in zip(ends, found, strict=True) if _is_alone(each)), default=least)
+    methods = []
+    for end, each in zip(ends, found, strict=True):
+        if _is_alone(each):
+            seconds, energies = [each.solution.seconds], [end]
+        else:
+            seconds, energies = _course(each, model, goal)
+        excess = tuple((e - least) / (begin - least) if begin > least else 0.0 for e in energies)
+        proved = Course.proved(each.solution)
+        methods.append(Method(each.solution.solver.title, Course(tuple(seconds), excess), proved, each.kind))
+    return methods
+
+
+def _course(found: Found, model: Model, goal: float) -> tuple[list[float], list[float]]:
+    """Seconds and energies of a solver after 0, 1, 2, ... steps, each time a quarter more.
+
+    It pauses there, and the clock rests while the energy is computed. A solver that pauses is slower (several
+    steps share a passage over the image), so all times are scaled to one run without a pause, to where it is as
+    good as ``goal``, or else to the end. Every time includes one check; that of the network's answer does too.
+    """
+    solution, begun = found.solution, found.first
+    start = None if begun is None else Candidate(begun.image, begun.dual)
+    solver = (
+        solution.solver.finish
+        if isinstance(solution.solver, Followed)
+        else cast(Solver[Any, Any], solution.solver)
+    )
+
+    def whole(steps: int) -> float:
+        stop = Stop(None, steps=steps)
+        seconds: list[float] = []
+        while not seconds or (len(seconds) < 3 and seconds[0] < QUICK):
+            view, first = model.view(solver.accepts), start_of(model, start)
+            with torch.no_grad():
+                seconds.append(iterate(view, solver, first, stop=stop, watch=Silent(), in_place=True).seconds)
+        return median(seconds)
+
+    runs = [_paused(solver, model, start, int(solution.steps.max()))]
+    if runs[0][1][-1] < QUICK:
+        runs += [_paused(solver, model, start, int(solution.steps.max())) for _ in range(2)]
+    counts, _, energies = runs[0]
+    seconds = [median(times) for times in zip(*(run[1] for run in runs), strict=True)]
+    goes = next((k for k, energy in enumerate(energies) if energy <= goal), len(counts) - 1)
+    first = whole(0)
+    scale = (whole(counts[goes]) - first) / seconds[goes] if seconds[goes] > 0 else 1.0
+    before = first if begun is None else begun.seconds
+    return [before + min(max(scale, 0.5), 1.5) * t for t in seconds], energies
+
+
+def _paused(
+    solver: Solver[Any, Any], model: Model, start: Candidate | None, steps: int
+) -> tuple[list[int], list[float], list[float]]:
+    """Steps, seconds and energies at every pause, without the time until the first."""
+    view, energy = model.view(solver.accepts), model.view(Energy).energy
+    counts, seconds, energies = [0], [0.0], []
+    with torch.no_grad():
+        state = solver.begin(view, start_of(model, start))
+        energies.append(float(energy(solver.candidate(view, state).image)))
+        while counts[-1] < steps and not bool(solver.stuck(state).all()):
+            more = min(max(1, counts[-1] // 4), steps - counts[-1])
+            clock = time.perf_counter()
+            state = solver.advance(view, state, more)
+            seconds.append(seconds[-1] + time.perf_counter() - clock)
+            counts.append(counts[-1] + more)
+            energies.append(float(energy(solver.candidate(view, state).image)))
+    return counts, seconds, energies
+
+
+def _is_alone(found: Found) -> bool:
+    return found.net is not None and found.first is None
+
+
+def _verdicts(
+    found: list[Found], methods: list[Method], case: Case, photo: Image, tolerance: float
+) -> list[BreakEven]:
+    """One for each network."""
+    pairs = list(zip(found, methods, strict=False))
+    solvers = [method for each, method in pairs if each.net is None]
+    alone = [method for each, method in pairs if _is_alone(each)]
+    both = [method for each, method in pairs if each.first is not None]
+    size, threads = (photo.shape[3], photo.shape[2]), torch.get_num_threads()
+    return [
+        break_even(case.label, size, threads, solvers, one, two, tolerance)
+        for one, two in zip(alone, both, strict=True)
+    ]
+
+
+def _rows(result: Result, source: str, reference: Image | None, *, silent: bool) -> list[Compared]:
+    """A row for each; the least energy that was found stands for E*."""
+    case, solutions = result.case, [each.solution for each in result.found]
+    with torch.no_grad():
+        best = min(solutions, key=lambda solution: float(case.model.energy(solution.unknown)))
+    verdicts = iter(result.verdicts)
+    rows: list[Compared] = []
+    for each, solution in zip(result.found, solutions, strict=True):
         quality = None if reference is None else float(psnr(solution.image, reference))
-        excess = energy_excess(case.model, solution.image, best.image)
+        excess = energy_excess(case.model, solution.unknown, best.unknown)
         row = Row.of(solution, source, case.why, quality, excess=excess)
-        rows.append(replace(row, method=f"{case.label}, {solution.solver.title}"))
+        told = next(verdicts).record() if _is_alone(each) else None
+        if not result.verdicts and not rows and not silent:
+            told = {"sentence": unserved([case.label]), "net": None, "pays": None}
+        method = f"{case.label}, {solution.solver.title}"
+        rows.append(Compared(**{**vars(row), "method": method}, break_even=told))
     return rows
+
+
+def _races(results: list[Result]) -> list[Race]:
+    """A panel for each model that a network serves, and one for all others."""
+    races, others = [], []
+    for result in results:
+        if not result.verdicts:
+            others += [
+                _line(method, f"{result.case.label}, {method.name}", net=False) for method in result.methods
+            ]
+            continue
+        nets = [each.net is not None for each in result.found]
+        lines = [_line(m, m.name, net=net) for m, net in zip(result.methods, nets, strict=True)]
+        since = [verdict.since for verdict in result.verdicts if verdict.since is not None]
+        duels = [verdict.alone for verdict in result.verdicts]
+        equal = tuple((d.accuracy, d.seconds, d.solver_seconds) for d in duels)
+        title = f"{result.verdicts[0].where}"
+        races.append(Race(title, tuple(lines), equal, min(since, default=None)))
+    if others:
+        races.append(Race("no network serves" if not races else "no network serves these", tuple(others)))
+    return races
+
+
+def _line(method: Method, name: str, *, net: bool) -> Line:
+    return Line(name, method.excess.seconds, method.excess.accuracy, net=net)
 
 
 def _serves(net: NeuralSolver, model: DenoisingModel, *, asked: bool) -> bool:

@@ -17,7 +17,7 @@ from mindl.data import Cache, DeadLeaves, Mapped, Memory, Photographs
 from mindl.images import write
 from mindl.learning import Training, fit
 from mindl.learning.stream import Stream
-from mindl.recipes import UNET_ROF
+from mindl.recipes.unet_rof import UNET_ROF
 
 REPEATS = 3
 """Times that each figure is measured; the middle one is told."""

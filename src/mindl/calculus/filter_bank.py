@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from itertools import zip_longest
 
 import torch
@@ -62,7 +63,12 @@ class FilterBank(Operator):
 
     def norm_squared(self, height: int, width: int) -> float:
         """|W|^2 |L|^2, of which both factors are bounds."""
-        return float(transfer_bound(self.kernel.detach())) * self.base.norm_squared(height, width)
+        return self._own_norm_squared * self.base.norm_squared(height, width)
+
+    @cached_property
+    def _own_norm_squared(self) -> float:
+        """|W|^2, from above; asked for in every step, and an eigenvalue problem at every frequency."""
+        return float(transfer_bound(self.kernel.detach()))
 
     def _filtered(self, field: Dual) -> Dual:
         flat = field.flatten(0, 1)

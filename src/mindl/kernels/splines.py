@@ -67,4 +67,5 @@ def gather(x: Array, gradient: Array, knots: int, reach: float, threads: int) ->
     scalar = x.dtype.type
     tables = np.zeros((PARTS, x.shape[1], knots), dtype=np.float64)
     run(_gathered, threads, x, gradient, scalar(-reach), scalar((knots - 1) / (2 * reach)), tables)
-    return tables.sum(axis=0)
+    found: Array = tables.sum(axis=0)
+    return found

@@ -56,8 +56,12 @@ class ModelLoss(Loss):
     """A loss that judges an answer by the model alone."""
 
     def of(self, net: NeuralSolver, task: Task, problems: Problem, generator: torch.Generator) -> PerImage:
-        """That of the network's answers."""
-        model = task.model(problems)
+        """That of the network's answers.
+
+        Raises:
+            ViewError: the model is no energy.
+        """
+        model = task.model(problems).view(Energy)
         return self(model, net(model))
 
     @abstractmethod

@@ -19,6 +19,7 @@ from mindl.learning.losses import Loss, ModelLoss
 from mindl.learning.run_folder import Keeper
 from mindl.learning.task import Problem, Task
 from mindl.learning.validation import Findings, Validation
+from mindl.models import Energy
 from mindl.nets.units import Units
 from mindl.neural import NeuralSolver, Unrolled
 from mindl.neural.neural_solver import in_use
@@ -217,7 +218,7 @@ class Instruments:
                 return row
             more = findings.more | {"batch": described(validation.problems)}
             if isinstance(self._loss, ModelLoss):
-                more["terms"] = self._loss.terms(validation.model, findings.candidate)
+                more["terms"] = self._loss.terms(validation.model.view(Energy), findings.candidate)
             told = validation.problems | {"solution": validation.minimiser}
             if all(name in told for name in self._loss.needs):
                 with in_use(net):
@@ -228,7 +229,7 @@ class Instruments:
 
     def _keep(self, validation: Validation, findings: Findings, keeper: Keeper) -> None:
         """Pictures of the first problems: what was given, what is wanted, the first answer and the newest."""
-        last = findings.candidate.image
+        last = validation.model.image_of(findings.candidate.image)
         kinds = {"solution": validation.minimiser, "first": last}
         kinds |= {name: validation.problems[name] for name in ("data", "clean") if name in validation.problems}
         shown = range(min(SHOWN, last.shape[0]))

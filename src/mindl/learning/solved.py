@@ -21,7 +21,7 @@ from mindl.core.sealed import read_sealed, write_sealed
 from mindl.data import Sample, Source
 from mindl.learning.stream import Stream
 from mindl.learning.task import Problem, Task
-from mindl.solvers import Stop, minimise
+from mindl.solvers import Stop, steady_state
 from mindl.solvers.solver import Solver
 
 CONFIG = "config.json"
@@ -121,7 +121,7 @@ def solved(
         count: how many problems.
         crop: side of the crops in pixels.
         seed: of the draws.
-        solver: by default the one that ``minimise`` chooses.
+        solver: by default the one that ``minimise`` or ``steady_state`` chooses.
         stop: when a solution is good enough, by default a certificate of 1e-4.
         folder: where they are kept; None: in memory alone.
         watch: is called with the number of problems that are done, and of all.
@@ -180,7 +180,7 @@ _PROOF = "certificate."
 
 def _solved_chunk(task: Task, problems: Problem, solver: Solver[Any, Any] | None, stop: Stop) -> dict[str, Tensor]:
     """The problems with solutions, dual fields where there are any, and certificates."""
-    solution = minimise(task.model(problems), solver, stop=stop)
+    solution = steady_state(task.model(problems), solver, stop=stop)
     proof = solution.certificate
     found = {**problems, "solution": solution.image}
     if solution.dual is not None:

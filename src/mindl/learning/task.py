@@ -13,7 +13,7 @@ from torch import Tensor
 from mindl.core.errors import InputError
 from mindl.data import Sample
 from mindl.images import random_mask
-from mindl.models import Energy, harmonic_inpainting, rof
+from mindl.models import Model, harmonic_inpainting, rof
 from mindl.neural import Range
 
 Problem = dict[str, Tensor]
@@ -32,8 +32,8 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def model(self, problems: Problem) -> Energy:
-        """The model of a batch of problems; in training ``clean`` is hidden from it."""
+    def model(self, problems: Problem) -> Model:
+        """The model of a batch of problems, an energy or a flow with a rest; in training ``clean`` is hidden from it."""
 
     @property
     @abstractmethod
@@ -71,7 +71,7 @@ class Denoising(Task):
     ['clean', 'data', 'noise', 'weight']
     """
 
-    model_of: Callable[[Tensor, Tensor], Energy] = rof
+    model_of: Callable[[Tensor, Tensor], Model] = rof
     noise: tuple[float, float] = (25 / 255, 25 / 255)
     weight_per_noise: tuple[float, float] = (0.75, 0.75)
     second: bool = False
@@ -108,7 +108,7 @@ class Denoising(Task):
             problem["second"] = _noisy(clean, float(problem["noise"]), generator)
         return problem
 
-    def model(self, problems: Problem) -> Energy:
+    def model(self, problems: Problem) -> Model:
         """``model_of(data, weight)``."""
         return self.model_of(problems["data"], problems["weight"])
 
@@ -153,7 +153,7 @@ class Inpainting(Task):
     10
     """
 
-    model_of: Callable[[Tensor, Tensor], Energy] = harmonic_inpainting
+    model_of: Callable[[Tensor, Tensor], Model] = harmonic_inpainting
     known: tuple[float, float] = (0.05, 0.05)
 
     def __post_init__(self) -> None:
@@ -167,7 +167,7 @@ class Inpainting(Task):
         mask = given["mask"] if "mask" in given else random_mask(height, width, share, seed=generator)[0]
         return {**given, "data": torch.where(mask, image, 0), "mask": mask}
 
-    def model(self, problems: Problem) -> Energy:
+    def model(self, problems: Problem) -> Model:
         """``model_of(data, mask)``."""
         return self.model_of(problems["data"], problems["mask"])
 

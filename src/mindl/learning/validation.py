@@ -14,6 +14,7 @@ from mindl.core.arrays import Image, PerImage
 from mindl.core.errors import InputError, MindlWarning
 from mindl.core.randomness import Purpose, generator_for
 from mindl.data import Placement, Source
+from mindl.core.reduce import total
 from mindl.data.source import size_of
 from mindl.images import psnr, ssim
 from mindl.learning.answers import compared, histogram
@@ -21,7 +22,7 @@ from mindl.learning.task import Problem, Task
 from mindl.models import Candidate, Energy, Model
 from mindl.neural import NeuralSolver
 from mindl.neural.neural_solver import in_use
-from mindl.solvers import Stop, certify, minimise
+from mindl.solvers import Stop, certify, steady_state
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +30,8 @@ class Findings:
     """What an examination found; one number per image.
 
     Attributes:
-        excess: energy excess :math:`(E(u) - E^*) / (E(u_0) - E^*)`: 0 = solved, 1 = as good as the start.
+        excess: energy excess :math:`(E(u) - E^*) / (E(u_0) - E^*)`: 0 = solved, 1 = as good as the start. Of flows
+            without an energy :math:`|u - u^*|^2 / |u_0 - u^*|^2`.
         psnr: against the clean images, in dB.
         psnr_of_minimiser: the same of the model's solution; a network that is above it solves another model.
         rms: the proved distance to the solution in grey levels of 255; infinite where nothing is proved.
@@ -117,19 +119,19 @@ class Validation:
         whole(seed, 0, "Validation(seed)")
         problems = [_problem(task, source, i, crop, seed) for i in range(count)]
         self.problems = {name: torch.stack([p[name] for p in problems]) for name in problems[0]}
-        self.model: Energy = task.model(self.problems)
+        self.model: Model = task.model(self.problems)
         self.crop, self.seed, self.about, self.seen = crop, seed, source.about, seen
         self.parts = {part for i in range(count) for part in source.parts(i % len(source))}
-        solution = minimise(self.model, stop=stop or Stop(1e-5, steps=2000))
+        solution = steady_state(self.model, stop=stop or Stop(1e-5, steps=2000))
         if not solution.outcome.met:
             warnings.warn(
                 MindlWarning(f"The reference of the validation is not exact: {solution!r}."), stacklevel=2
             )
         self.minimiser: Image = solution.image
         with torch.no_grad():
-            self._least = self.model.checked_energy(self.minimiser).double()
-            self._start = self.model.start()
-            self._first = self.model.checked_energy(self._start).double()
+            self._start = self.model.image_of(self.model.start())
+            self._least = self._worth(solution.unknown).double()
+            self._first = self._worth(self.model.start()).double()
 
     @property
     def config(self) -> dict[str, Any]:
@@ -140,10 +142,11 @@ class Validation:
         """Examine a network as it would be used."""
         with in_use(net):
             candidate = net(self.model)
-            excess = _excess(self.model.checked_energy(candidate.image), self._least, self._first)
+            excess = _excess(self._worth(candidate.image), self._least, self._first)
             finite = bool(torch.isfinite(candidate.image).all())
-            rms = certify(self.model, candidate, effort=0).rms if finite else torch.full_like(excess, torch.inf)
-        image = candidate.image
+            provable = finite and self.model.why_not(Energy) is None
+            rms = certify(self.model, candidate, effort=0).rms if provable else torch.full_like(excess, torch.inf)
+        image = self.model.image_of(candidate.image)
         qualities = [self._judged(psnr, u) for u in (image, self.minimiser, self._start)]
         similar = self._judged(ssim, image) if self.crop >= 11 else torch.full_like(excess, torch.nan)
         more = {
@@ -157,6 +160,12 @@ class Validation:
                 more[name] = compared(image, self._start, target)
                 more["errors"] = histogram(image, target)
         return Findings(excess, qualities[0], qualities[1], rms, qualities[2], similar, candidate, more)
+
+    def _worth(self, unknown: Image) -> PerImage:
+        """What is to be small: the energy; of a flow that has none the squared distance to its rest."""
+        if self.model.why_not(Energy) is None:
+            return self.model.view(Energy).checked_energy(unknown)
+        return total((unknown - self.minimiser).square())
 
     def _judged(self, measure: Callable[[Image, Image], PerImage], image: Image) -> PerImage:
         """Against the clean images; NaN where there are none."""

@@ -37,6 +37,7 @@ from mindl.models.denoising import (
 )
 from mindl.models.diffusion import NonlinearDiffusion, nonlinear_diffusion
 from mindl.models.elastica import ElasticaInpainting, elastica_inpainting
+from mindl.models.filling import known_pixels
 from mindl.models.flow import Flow
 from mindl.models.flow_views import ConvexFlow, Quasilinear, Splittable
 from mindl.models.gradient_flow import (
@@ -131,6 +132,7 @@ __all__ = [
     "harmonic_inpainting",
     "huber_flow",
     "huber_rof",
+    "known_pixels",
     "linear_diffusion",
     "mean_curvature_motion",
     "midpoint",

@@ -58,6 +58,9 @@ class ElasticaInpainting(SmoothEnergy, Filling):
                     f"{self.title}({name}={value}) must be {'above' if least else 'at least'} 0 and finite."
                 )
 
+    separable = True
+    """Every channel is on its own, so that a network for grey images serves them one by one."""
+
     @property
     def title(self) -> str:
         """The model's name."""

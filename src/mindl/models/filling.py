@@ -55,6 +55,14 @@ class Filling(FromData):
         return image if self.known is None else self.known.project(image)
 
 
+def known_pixels(model: Model) -> KnownPixels | None:
+    """The known pixels of an inpainting model, whatever its kind; None of any other model."""
+    if isinstance(model, Filling):
+        return model.known
+    term = getattr(model, "data_term", None)
+    return term if isinstance(term, KnownPixels) else None
+
+
 def check_mask_given(mask: Mask | None, call: str) -> None:
     """See that there is a mask at all.
 

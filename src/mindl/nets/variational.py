@@ -104,7 +104,8 @@ class VariationalNetwork(Architecture):
 
     def reaction_of(self, stage: int) -> Tensor:
         """lambda of a stage."""
-        return self.strength[stage].exp()
+        found: Tensor = self.strength[stage].exp()
+        return found
 
     def forward(self, image: Tensor) -> Tensor:
         """The image after all steps, or its change."""

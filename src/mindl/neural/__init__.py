@@ -2,10 +2,12 @@
 
 from mindl.neural.answer import Followed, answer, finisher
 from mindl.neural.direct import Direct
+from mindl.neural.dual_correction import DualCorrection
 from mindl.neural.equilibrium import Equilibrium
 from mindl.neural.filters import Filters
 from mindl.neural.free_parts import DiffusionTensor, ModelWeight, RadialPenaliser, SplinePenaliser
 from mindl.neural.freedom import Extrapolation, Freedom, StepSizes
+from mindl.neural.learned_model import LearnedModel
 from mindl.neural.multigrid_net import MultigridNet
 from mindl.neural.neural_solver import NeuralSolver, ReadingSolver
 from mindl.neural.plug_and_play import PlugAndPlay
@@ -21,6 +23,7 @@ from mindl.neural.witness_head import WitnessHead
 NEURAL_SOLVERS: dict[str, type[NeuralSolver]] = {
     "Direct": Direct,
     "Equilibrium": Equilibrium,
+    "LearnedModel": LearnedModel,
     "MultigridNet": MultigridNet,
     "PlugAndPlay": PlugAndPlay,
     "Pyramid": Pyramid,
@@ -32,6 +35,7 @@ NEURAL_SOLVERS: dict[str, type[NeuralSolver]] = {
 
 FREEDOMS: dict[str, type[Freedom]] = {
     "DiffusionTensor": DiffusionTensor,
+    "DualCorrection": DualCorrection,
     "Extrapolation": Extrapolation,
     "Filters": Filters,
     "ModelWeight": ModelWeight,
@@ -47,6 +51,7 @@ __all__ = [
     "READINGS",
     "DiffusionTensor",
     "Direct",
+    "DualCorrection",
     "Equilibrium",
     "Extrapolation",
     "Filled",
@@ -54,6 +59,7 @@ __all__ = [
     "Followed",
     "Freedom",
     "InUnitsOfWeight",
+    "LearnedModel",
     "ModelWeight",
     "MultigridNet",
     "NeuralSolver",

@@ -12,7 +12,7 @@ import torch
 from mindl.core.arrays import check_image, per_image
 from mindl.core.errors import InputError, MindlWarning, NonFiniteError
 from mindl.core.outcome import Outcome
-from mindl.models import Candidate, Model
+from mindl.models import Candidate, Energy, Model
 from mindl.neural.neural_solver import NeuralSolver, in_use
 from mindl.neural.range import warning
 from mindl.solvers.choosing import check_accepts, choose
@@ -20,6 +20,7 @@ from mindl.solvers.entry import go_on
 from mindl.solvers.primal_dual import PrimalDual
 from mindl.solvers.solution import Solution
 from mindl.solvers.solver import Solver
+from mindl.solvers.steady_state import RESTING, choose_for_rest, steady_state
 from mindl.solvers.stop import Stop
 from mindl.solvers.watch import Watch
 
@@ -51,6 +52,8 @@ def finisher(model: Model) -> Solver[Any, Any]:
     >>> finisher(md.models.rof(torch.zeros(1, 1, 4, 4), weight=0.1)).step_size
     0.1
     """
+    if model.why_not(Energy) is not None:
+        return choose_for_rest(model)[0]
     usual = choose(model)[0]
     return replace(usual, step_size=0.1) if isinstance(usual, PrimalDual) else usual
 
@@ -99,7 +102,7 @@ def answer(
     if finish is not None:
         if not isinstance(finish, Solver):
             raise InputError(f"answer(finish) needs a solver such as PrimalDual(), or None, got {finish!r}.")
-        check_accepts(finish, model)
+        check_accepts(finish, model, None if model.why_not(Energy) is None else RESTING)
     origin = check_image(model.start(), f"answer({model.title})")
     stop = Stop(tolerance, steps=steps if finish is not None else 0)
     stop.check(origin.dtype)
@@ -111,7 +114,10 @@ def answer(
         candidate: Candidate = net(model)
     candidate = _only_finite(candidate, model, net, finishing=finish is not None)
     thinking = time.perf_counter() - clock
-    solution = go_on(model, finish or choose(model)[0], candidate, origin, stop=stop, watch=watch)
+    if model.why_not(Energy) is None:
+        solution = go_on(model, finish or choose(model)[0], candidate, origin, stop=stop, watch=watch)
+    else:
+        solution = steady_state(model, finish, candidate, stop=stop, watch=watch)
     outcomes = solution.outcomes
     if finish is None:
         outcomes = tuple(o if o.met else Outcome.UNFINISHED for o in outcomes)

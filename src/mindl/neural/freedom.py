@@ -67,6 +67,10 @@ class Freedom(nn.Module, ABC):
         """The numbers of a step."""
         return numbers
 
+    def on_state(self, solver: Solver[Any, Any], view: Any, state: Any, memory: Any, step: int) -> tuple[Any, Any]:
+        """The state after a step, and what this part keeps for the next one (None before the first)."""
+        return state, memory
+
     def of_step(self, values: Tensor, step: int) -> Tensor:
         """Those of a step."""
         return values[0 if self.shared else step]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -124,26 +124,38 @@ class ReadingSolver(NeuralSolver):
 
     def forward(self, model: Model) -> Candidate:
         """The answer that belongs to the network's output."""
+        return self.with_network(self.on_planes, model)
+
+    def with_network(self, network: Callable[[Tensor], Tensor], model: Model) -> Candidate:
+        """The answer where ``network``, a map like ``on_planes``, takes the place of the network inside."""
         self.check(model)
         view: Energy = model.view(self.accepts)  # type: ignore[assignment]
         shown = self.reading(model)
-        return self.answer(view, self._run(shown), shown)
+        return self.answer(view, self._run(network, shown), shown)
 
     @abstractmethod
     def answer(self, view: Any, output: Tensor, shown: Shown) -> Candidate:
         """The candidate that belongs to the output, (batch, channel, component, height, width)."""
 
-    def _run(self, shown: Shown) -> Tensor:
+    def on_planes(self, planes: Tensor) -> Tensor:
+        """The network's output for planes (image, feature, height, width).
+
+        Raises:
+            InputError: the network changes the size, or gives some channels more values than others.
+        """
+        with torch.autocast(planes.device.type, self.autocast, enabled=self.autocast is not None):
+            output: Tensor = self.network(planes.to(self.weights_dtype))
+        if output.ndim != 4 or output.shape[2:] != planes.shape[2:] or output.shape[1] % self.channels:
+            raise InputError(
+                f"{self.title}: the network returned the shape {tuple(output.shape)} for {tuple(planes.shape)}; "
+                "it must keep the size and give the same number of values to each channel."
+            )
+        return output
+
+    def _run(self, network: Callable[[Tensor], Tensor], shown: Shown) -> Tensor:
         batch, channels, _, height, width = shown.values.shape
         groups = batch if channels == self.channels else batch * channels
-        plane = shown.values.reshape(groups, -1, height, width)
-        with torch.autocast(plane.device.type, self.autocast, enabled=self.autocast is not None):
-            output: Tensor = self.network(plane.to(self.weights_dtype))
-        if output.ndim != 4 or output.shape[2:] != plane.shape[2:] or output.shape[1] % self.channels:
-            raise InputError(
-                f"{self.title}: the network returned the shape {tuple(output.shape)} for {tuple(plane.shape)}; it "
-                "must keep the size and give the same number of values to each channel."
-            )
+        output = network(shown.values.reshape(groups, -1, height, width))
         return output.reshape(batch, channels, -1, height, width).to(shown.values.dtype)
 
     @property
@@ -172,7 +184,7 @@ def in_use(net: nn.Module) -> Iterator[None]:
 
 
 def _separable(model: Model) -> bool:
-    return isinstance(model, Variational) and model.separable
+    return bool(getattr(model, "separable", False))
 
 
 def _count(channels: int) -> str:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mindl.core.arrays import Image
 from mindl.core.errors import OutsideRangeWarning
-from mindl.models import KnownPixels, Model, Variational
+from mindl.models import Model, Variational, known_pixels
 
 SLACK = 1e-3
 """Relative excess that still counts as inside: a weight of 0.75 * 25/255 may be rounded."""
@@ -47,10 +47,12 @@ class Range:
         if isinstance(model, Variational):
             if self.weight is not None:
                 found += _beyond("a weight", torch.as_tensor(model.weight).flatten(), self.weight)
-            if isinstance(model.data_term, KnownPixels) and self.known is not None:
-                shares = model.data_term.mask.double().flatten(1).mean(dim=1)
-                found += _beyond("a share of known pixels", shares, self.known)
-            found += self._values_beyond(model.start())
+        known = known_pixels(model)
+        if known is not None and self.known is not None:
+            shares = known.mask.double().flatten(1).mean(dim=1)
+            found += _beyond("a share of known pixels", shares, self.known)
+        if model.image_shape is not None:
+            found += self._values_beyond(model.image_of(model.start()))
         return found
 
     def _values_beyond(self, data: Image) -> list[str]:

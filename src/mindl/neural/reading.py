@@ -12,7 +12,7 @@ from mindl.calculus import TotalVariation, pull_push
 from mindl.core.arrays import Image, PerImage, per_image
 from mindl.core.errors import ViewError
 from mindl.core.reduce import total
-from mindl.models import HalfSquared, KnownPixels, Model, Variational
+from mindl.models import HalfSquared, Model, TotalGeneralisedVariation, Variational, known_pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +71,7 @@ class Start(Reading):
     def show(self, model: Model) -> Shown:
         """One feature; the base is the start, the unit 1."""
         base = model.start()
-        return Shown(_centred(base)[:, :, None], base, _ones(base))
+        return Shown(_centred(model.image_of(base))[:, :, None], base, _ones(base))
 
 
 class InUnitsOfWeight(Reading):
@@ -88,7 +88,9 @@ class InUnitsOfWeight(Reading):
     """
 
     def why_not(self, model: Model) -> str | None:
-        """It needs half a squared distance to the data, and total variation."""
+        """It needs half a squared distance to the data, and a norm: total variation, of first or second order."""
+        if isinstance(model, TotalGeneralisedVariation):
+            return None
         homogeneous = (
             isinstance(model, Variational)
             and isinstance(model.data_term, HalfSquared)
@@ -97,13 +99,13 @@ class InUnitsOfWeight(Reading):
         return None if homogeneous else "it has no half squared data term with total variation"
 
     def show(self, model: Model) -> Shown:
-        """One feature; the base is the data, the unit the weight."""
-        assert isinstance(model, Variational)
+        """One feature; the base is the data (the start, where there is more to find), the unit the weight."""
+        assert isinstance(model, Variational | TotalGeneralisedVariation)
         data: Image = model.data_term.data
         unit = torch.as_tensor(model.weight, dtype=data.dtype, device=data.device).reshape(-1)
         unit = unit.expand(data.shape[0])
         centred = _centred(data) / (4 * per_image(unit, data))
-        return Shown(centred[:, :, None], data, unit)
+        return Shown(centred[:, :, None], model.start(), unit)
 
 
 class WithWeight(Reading):
@@ -173,14 +175,13 @@ class Filled(Reading):
 
     def why_not(self, model: Model) -> str | None:
         """It needs known pixels."""
-        masked = isinstance(model, Variational) and isinstance(model.data_term, KnownPixels)
-        return None if masked else "it has no mask of known pixels"
+        return "it has no mask of known pixels" if known_pixels(model) is None else None
 
     def show(self, model: Model) -> Shown:
         """Two features; the base is the filling, the unit 1."""
-        assert isinstance(model, Variational) and isinstance(model.data_term, KnownPixels)
-        data = model.data_term.data
-        mask = model.data_term.mask.expand_as(data)
+        known = known_pixels(model)
+        assert known is not None
+        data, mask = known.data, known.mask.expand_as(known.data)
         base = pull_push(data, mask)
         return Shown(torch.stack([_centred(base), mask.to(base.dtype)], dim=2), base, _ones(base))
 

@@ -17,7 +17,7 @@ class RidgeRegulariser(nn.Module):
     r"""Filters and potentials to be learned; called with data it makes the model ``ridge_energy``.
 
     Filters are scaled down to a proved norm of 1 where they exceed it, :math:`\|K\|^2 \le 8` with the gradient
-    below them. The slopes of :math:`\psi_i'` are confined to [-kappa, 1], and psi' may not fall below 0. With
+    below them. The slopes of :math:`\psi_i'` are confined to [-kappa, steepest], and psi' may not fall below 0. With
     ``modulus`` = 1 the potentials are convex; below that :math:`\kappa = (1 - \text{modulus}) / 8`, so that the
     energy keeps the modulus of strong convexity for weights up to 1, whatever is learned: it has one minimiser,
     with a certificate. 0.1 is the least that is allowed, since at 0 no distance would be proved.
@@ -30,6 +30,8 @@ class RidgeRegulariser(nn.Module):
         intervals: of the spline psi'.
         reach: where psi' becomes constant, in the units of the image.
         modulus: from 0.1 to 1.
+        steepest: the largest slope of psi', above 0. Steep potentials come closer to the kink of total variation at 0;
+            the Lipschitz constant of the energy's gradient, 1 + 8 steepest at most, grows with it.
         seed: of the further filters.
 
     Raises:
@@ -53,6 +55,7 @@ class RidgeRegulariser(nn.Module):
         intervals: int = 16,
         reach: float = 0.2,
         modulus: float = 1.0,
+        steepest: float = 1.0,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -66,15 +69,17 @@ class RidgeRegulariser(nn.Module):
                 f"RidgeRegulariser(modulus={modulus}) must be from 0.1 to 1: below 0 the energy may have "
                 "many minimisers, and near 0 no distance is proved."
             )
+        if not 0 < steepest < float("inf"):
+            raise InputError(f"RidgeRegulariser(steepest={steepest}) must be above 0 and finite.")
         self.filters, self.size, self.intervals, self.seed = filters, size, intervals, seed
-        self.reach, self.modulus = reach, modulus
+        self.reach, self.modulus, self.steepest = reach, modulus, steepest
         generator = torch.Generator().manual_seed(seed)
         kernel = 0.1 * torch.randn(filters, 2, size, size, generator=generator)
         kernel[:2] = 0
         kernel[0, 0, size // 2, size // 2] = kernel[1, 1, size // 2, size // 2] = 1
         self.kernel = nn.Parameter(kernel)
         slopes = torch.zeros(filters, intervals)
-        slopes[:2, 0] = 1
+        slopes[:2, 0] = min(steepest, 1.0)
         self.slopes = nn.Parameter(slopes)
 
     def forward(self, data: Image, weight: Weight = 1.0) -> Variational:
@@ -85,7 +90,7 @@ class RidgeRegulariser(nn.Module):
     @property
     def potential(self) -> SplinePotential:
         """The potentials, within their bounds."""
-        return SplinePotential(_rising(confined(self.slopes, -(1 - self.modulus) / 8, 1.0)), self.reach)
+        return SplinePotential(_rising(confined(self.slopes, -(1 - self.modulus) / 8, self.steepest)), self.reach)
 
 
 def _rising(slopes: torch.Tensor) -> torch.Tensor:

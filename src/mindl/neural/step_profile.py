@@ -58,12 +58,14 @@ def profile(net: Unrolled, model: Model) -> Profile:
         before = model.start()
         first = None if energy is None else energy.checked_energy(before)
         state: Any = None
+        memories: list[Any] = [None] * len(net.freedoms)
         for k in range(net.steps):
             view = net.freed(model, k)
             if state is None:
                 state = net.solver.tuned(base, net.solver.begin(view, Candidate(before)))
             numbers = net.numbers(base, state, k)
             state = net.advanced(base, view, state, k)
+            state, memories = net.corrected(view, state, memories, k)
             after = net.answered(model, net.solver.candidate(view, state)).image
             found.change.append(255 * math.sqrt(float((after - before).double().square().mean())))
             if energy is not None and first is not None:

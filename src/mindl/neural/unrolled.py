@@ -81,6 +81,14 @@ class SolverNetwork(NeuralSolver):
                 numbers = part.on_numbers(numbers, partial(self.solver.bounds, base), step)
         return numbers
 
+    def corrected(self, view: Any, state: Any, memories: list[Any], step: int) -> tuple[Any, list[Any]]:
+        """The state with what parts that work on states make of it, and their memories."""
+        kept = []
+        for part, memory in zip(self.freedoms, memories, strict=True):
+            state, memory = part.on_state(self.solver, view, state, memory, step)
+            kept.append(memory)
+        return state, kept
+
     def answered(self, model: Model, candidate: Candidate) -> Candidate:
         """The candidate as one of the model: without a dual field that is not the model's."""
         dual = candidate.dual if all(part.keeps_dual for part in self.freedoms) else None
@@ -144,12 +152,13 @@ class Unrolled(SolverNetwork):
         start = Candidate(model.start()) if start is None else start
         base: Any = model.view(self.accepts)
         state: Any = None
-        view = base
+        view, memories = base, [None] * len(self.freedoms)
         for k in range(self.steps):
             view = self.freed(model, k)
             if state is None:
                 state = self.solver.tuned(base, self.solver.begin(view, start))
             state = self.advanced(base, view, state, k)
+            state, memories = self.corrected(view, state, memories, k)
         if state is None:
             return Candidate(model.project(start.image), start.dual)
         return self.answered(model, self.solver.candidate(view, state))

@@ -1,5 +1,6 @@
 """How a solution is found: solvers, the loop they run in, and the prover of answers."""
 
+from mindl.solvers.accelerated_gradient import AcceleratedGradient
 from mindl.solvers.admm import ADMM
 from mindl.solvers.answers import write_answer
 from mindl.solvers.aos import AOS
@@ -42,6 +43,7 @@ __all__ = [
     "SCHEMES",
     "SOLVERS",
     "SOR",
+    "AcceleratedGradient",
     "ConjugateGradient",
     "Detached",
     "Differentiate",

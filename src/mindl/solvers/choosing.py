@@ -11,6 +11,7 @@ from mindl.core.errors import ViewError
 from mindl.kernels.choice import serves
 from mindl.models.model import Model
 from mindl.models.views import LinearSystem, SaddlePoint, SmoothEnergy
+from mindl.solvers.accelerated_gradient import AcceleratedGradient
 from mindl.solvers.admm import ADMM
 from mindl.solvers.conjugate_gradient import ConjugateGradient
 from mindl.solvers.fista import DualFISTA
@@ -36,6 +37,7 @@ SOLVERS: dict[str, Solver[Any, Any]] = {
     "lagged-diffusivity": LaggedDiffusivity(),
     "newton": Newton(),
     "l-bfgs": LBFGS(),
+    "accelerated-gradient": AcceleratedGradient(),
     "gradient-descent": GradientDescent(),
 }
 """The solvers by name, as they are when nothing is said of their hyperparameters."""
@@ -99,8 +101,8 @@ def _quick(view: LinearSystem, condition: float) -> bool:
 
 def _for_smooth(view: SmoothEnergy) -> tuple[Solver[Any, Any], str]:
     condition = _condition(view)
-    if condition <= MILD:
-        return GradientDescent(), f"{view.title} is smooth with a condition of at most {condition:.0f}"
+    if condition < float("inf"):
+        return AcceleratedGradient(), f"{view.title} is smooth with a condition of at most {condition:.0f}"
     return LBFGS(), f"{view.title} is smooth"
 
 

@@ -7,7 +7,7 @@ from typing import cast
 
 import torch
 
-from mindl.core.arrays import Dual, PerImage, at_least, per_image
+from mindl.core.arrays import Dual, Image, PerImage, at_least, per_image
 from mindl.core.errors import InputError
 from mindl.core.reduce import inner
 from mindl.models.candidate import Candidate
@@ -134,6 +134,15 @@ class DualFISTA(Solver[StronglyConvexSaddlePoint, DualFISTAState]):
     def _dual_step(self, view: StronglyConvexSaddlePoint, dual: Dual) -> float:
         """tau."""
         return self.step_size * view.modulus / at_least(view.operator.norm_squared(*dual.shape[3:]), 1e-9)
+
+    @property
+    def has_dual(self) -> bool:
+        """It does."""
+        return True
+
+    def with_dual(self, state: DualFISTAState, dual: Dual, moved: Image) -> DualFISTAState:
+        """Another field, its extrapolation moved alike; the image follows from it."""
+        return DualFISTAState(dual, state.extrapolated + (dual - state.dual), state.momentum)
 
     def candidate(self, view: StronglyConvexSaddlePoint, state: DualFISTAState) -> Candidate:
         """p, and the image that belongs to it."""

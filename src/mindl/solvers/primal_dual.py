@@ -205,6 +205,15 @@ class PrimalDual(Solver[SaddlePoint, PrimalDualState]):
         image = view.prox_data(state.image, 0.0) if bounded else state.image
         return Candidate(image, state.dual)
 
+    @property
+    def has_dual(self) -> bool:
+        """It does."""
+        return True
+
+    def with_dual(self, state: PrimalDualState, dual: Dual, moved: Image) -> PrimalDualState:
+        """Another field; the image and its extrapolation moved alike."""
+        return replace(state, image=state.image + moved, extrapolated=state.extrapolated + moved, dual=dual)
+
     def _advance_relaxed(self, view: SaddlePoint, state: PrimalDualState, n: int) -> PrimalDualState:
         """Relaxed steps: by a sweep, or with three buffers and two more of the magnitude's size."""
         image, dual, tau, sigma, rho = state.image, state.dual, state.primal_step, state.dual_step, self.relaxation

@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 import torch
 from torch import Tensor
 
-from mindl.core.arrays import PerImage, PerImageFlag
+from mindl.core.arrays import Dual, Image, PerImage, PerImageFlag
+from mindl.core.errors import InputError
 from mindl.models.candidate import Candidate
 from mindl.models.model import Model
 
@@ -101,6 +102,19 @@ class Solver(ABC, Generic[View, State]):
     @abstractmethod
     def candidate(self, view: View, state: State) -> Candidate:
         """The answer that the state holds; its tensors may change with the next ``advance``."""
+
+    @property
+    def has_dual(self) -> bool:
+        """Whether a state holds a dual field that ``with_dual`` may replace."""
+        return False
+
+    def with_dual(self, state: State, dual: Dual, moved: Image) -> State:
+        """The state with another dual field, and its image moved along.
+
+        Raises:
+            InputError: the solver has none.
+        """
+        raise InputError(f"{self.title} has no dual field.")
 
     def stuck(self, state: State) -> PerImageFlag:
         """Which images cannot make progress any more (by default none)."""

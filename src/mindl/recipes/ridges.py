@@ -1,0 +1,44 @@
+"""Learned energies: regularisers whose minimisers are found to a certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mindl.learning import Adam, Denoising, SupervisedLoss, Training
+from mindl.neural import LearnedModel, NeuralSolver, RidgeRegulariser, Unrolled
+from mindl.recipes.recipe import Recipe
+from mindl.solvers import AcceleratedGradient
+
+NOISE = 25 / 255
+
+LIMITS = (
+    "Its regulariser was learned for noise of 25/255; `net.learned(model)` is the energy that it stands for, and what a\n"
+    "solver finds of that is certified. The certificate of `md.answer(model, net)` tells how far the image is from the\n"
+    "solution of the model that it is asked with, which is another one."
+)
+
+
+def _ridges(name: str, modulus: float) -> Callable[[], NeuralSolver]:
+    def make() -> NeuralSolver:
+        regulariser = RidgeRegulariser(32, 7, intervals=24, reach=0.24, modulus=modulus, steepest=4.0)
+        return LearnedModel(regulariser, Unrolled(AcceleratedGradient(), 12), title=name)
+
+    return make
+
+
+def _recipe(name: str, kind: str, modulus: float) -> Recipe:
+    task = Denoising(noise=(NOISE, NOISE))
+    return Recipe(
+        name,
+        f"removing noise of 25/255, grey, by a learned {kind} energy with one certified minimiser",
+        _ridges(name, modulus),
+        task,
+        task,
+        Training(steps=4000, batch=8, crop=48, loss=SupervisedLoss(), optimiser=Adam(rate=5e-3), check_every=250),
+        LIMITS,
+        only_images=True,
+    )
+
+
+CONVEX_RIDGE_25 = _recipe("convex-ridge-25", "convex", 1.0)
+WEAKLY_CONVEX_RIDGE_25 = _recipe("weakly-convex-ridge-25", "weakly convex", 0.1)
