@@ -58,6 +58,7 @@ def architecture(name: str) -> NeuralSolver:
         "PlainCNN": {"width": 4, "depth": 2},
         "ResNet": {"width": 4, "blocks": 1},
         "DiffusionNet": {"blocks": 1},
+        "VariationalNetwork": {"stages": 1, "filters": 2, "kernel": 3},
         "FFDNetLike": {"width": 4, "depth": 2},
     }
     inner = kind(STENCIL, levels=2, smoothing=1) if name == "VCycle" else kind(1, 1, **few[name])

@@ -176,6 +176,20 @@ CASES = {
         Equilibrium(md.solvers.GradientDescent(), [ModelWeight(shared=True)], tolerance=1e-7),
         lambda f: md.models.charbonnier(f, 0.5),
     ),
+    "refined": (
+        md.neural.Refined(witness(), unrolled(md.solvers.PrimalDual(step_size=0.1), [StepSizes()])),
+        lambda f: md.models.rof(f, 0.1),
+    ),
+    "corrected": (
+        unrolled(md.solvers.PrimalDual(), [md.neural.DualCorrection(4, 2)]),
+        lambda f: md.models.rof(f, 0.1),
+    ),
+    "learned model": (
+        md.neural.LearnedModel(
+            wild(md.neural.RidgeRegulariser(4, 3)), unrolled(md.solvers.AcceleratedGradient(), [StepSizes()])
+        ),
+        lambda f: md.models.rof(f, 0.1),
+    ),
     "multigrid": (
         MultigridNet(md.nets.VCycle([[0, -1, 0], [-1, 5, -1], [0, -1, 0]], levels=2)),
         lambda f: md.models.whittaker_tikhonov(f, 1.0),

@@ -32,6 +32,7 @@ from mindl.nets import (
     PlainCNN,
     ResNet,
     UNet,
+    VariationalNetwork,
     VCycle,
     describe,
 )
@@ -89,6 +90,12 @@ CONTENDERS = [
         "DiffusionNet, free, half",
         lambda: DiffusionNet(1, 1, correction=True, free=True, filters=8),
         "for comparison: as many weights as the symmetric one",
+        Start(),
+    ),
+    Contender(
+        "VariationalNetwork",
+        lambda: VariationalNetwork(1, 1, correction=True),
+        "few parameters that can be looked at: filters and their functions",
         Start(),
     ),
     Contender(

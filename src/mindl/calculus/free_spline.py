@@ -1,5 +1,8 @@
 """Functions of one variable that are learned without any bound, one for each filter."""
 
+# Sweeps are imported when they are needed, since that loads Numba.
+# ruff: noqa: PLC0415
+
 from __future__ import annotations
 
 from typing import Any
@@ -29,7 +32,8 @@ def free_spline(responses: Tensor, values: Tensor, reach: float) -> Tensor:
 
 
 def plain_spline(responses: Tensor, values: Tensor, reach: float) -> Tensor:
-    """The same in plain PyTorch: on other devices, in exported programs, and where derivatives are differentiated."""
+    """The same in plain PyTorch: on other devices, in exported programs, and where derivatives are
+    differentiated."""
     last = values.shape[1] - 1
     place = ((responses + reach) * (last / (2 * reach))).clamp(0, last)
     knot = place.detach().floor().clamp(max=last - 1).long()
@@ -48,21 +52,27 @@ class _Bent(torch.autograd.Function):
         x, table = responses.detach().contiguous(), values.detach().to(responses.dtype).contiguous()
         found, slopes = torch.empty_like(x), torch.empty_like(x)
         splines.bend(x.numpy(), table.numpy(), reach, found.numpy(), slopes.numpy(), torch.get_num_threads())
-        ctx.save_for_backward(x, slopes)
-        ctx.reach, ctx.like = reach, values
+        ctx.save_for_backward(responses, values, slopes)
+        ctx.reach = reach
         return found
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         from mindl.kernels import splines
 
-        x, slopes = ctx.saved_tensors
-        gradient = gradient.contiguous()
+        responses, values, slopes = ctx.saved_tensors
+        if torch.is_grad_enabled():  # somebody wants derivatives of derivatives, which the sweep does not have
+            needed = ctx.needs_input_grad[:2]
+            inputs = [t for t, wanted in zip((responses, values), needed, strict=True) if wanted]
+            plain = plain_spline(responses, values, ctx.reach)
+            found = iter(torch.autograd.grad(plain, inputs, gradient, create_graph=True))
+            first, second = (next(found) if wanted else None for wanted in needed)
+            return first, second, None
         of_values = None
         if ctx.needs_input_grad[1]:
-            sums = splines.gather(x.numpy(), gradient.numpy(), ctx.like.shape[1], ctx.reach, torch.get_num_threads())
-            of_values = torch.from_numpy(sums).to(ctx.like.dtype)
+            x, seen = responses.detach().contiguous(), gradient.contiguous()
+            sums = splines.gather(x.numpy(), seen.numpy(), values.shape[1], ctx.reach, torch.get_num_threads())
+            of_values = torch.from_numpy(sums).to(values.dtype)
         return (gradient * slopes if ctx.needs_input_grad[0] else None), of_values, None
 
 

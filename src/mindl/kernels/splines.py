@@ -1,7 +1,7 @@
 r"""Linear splines on evenly spaced knots, one for each filter, and their derivatives.
 
-Arrays are (outer, filter, inner): an image has its filters in the middle, a matrix of windows at the end. Every value
-needs its own place in a table, for which plain PyTorch takes some ten passes over memory.
+Arrays are (outer, filter, inner): an image has its filters in the middle, a matrix of windows at the end.
+Every value needs its own place in a table, for which plain PyTorch takes some ten passes over memory.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ PARTS = 16
 
 
 def bend(x: Array, table: Array, reach: float, values: Array, slopes: Array, threads: int) -> None:
-    """Values and slopes of the splines with the given values at the knots from -reach to reach, constant beyond."""
+    """Values and slopes of the splines with the given values at the knots from -reach to reach, constant
+    beyond."""
     scalar = x.dtype.type
     run(_bent, threads, x, table, scalar(-reach), scalar((table.shape[1] - 1) / (2 * reach)), values, slopes)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor
@@ -61,8 +61,9 @@ class ModelLoss(Loss):
         Raises:
             ViewError: the model is no energy.
         """
-        model = task.model(problems).view(Energy)
-        return self(model, net(model))
+        model = task.model(problems)
+        model.view(Energy)
+        return self(cast(Energy, model), net(model))
 
     @abstractmethod
     def __call__(self, model: Energy, candidate: Candidate) -> PerImage:

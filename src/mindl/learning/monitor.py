@@ -6,6 +6,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -218,7 +219,7 @@ class Instruments:
                 return row
             more = findings.more | {"batch": described(validation.problems)}
             if isinstance(self._loss, ModelLoss):
-                more["terms"] = self._loss.terms(validation.model.view(Energy), findings.candidate)
+                more["terms"] = self._loss.terms(cast(Energy, validation.model), findings.candidate)
             told = validation.problems | {"solution": validation.minimiser}
             if all(name in told for name in self._loss.needs):
                 with in_use(net):

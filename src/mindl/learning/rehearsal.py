@@ -98,7 +98,7 @@ class _Stage:
         return learner.losses(0, self.task)(learner.net, self.problems).mean()
 
     @property
-    def model(self) -> Energy:
+    def model(self) -> Model:
         """Of the batch."""
         return self.task.model(self.problems)
 

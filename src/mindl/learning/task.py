@@ -33,7 +33,8 @@ class Task(ABC):
 
     @abstractmethod
     def model(self, problems: Problem) -> Model:
-        """The model of a batch of problems, an energy or a flow with a rest; in training ``clean`` is hidden from it."""
+        """The model of a batch of problems, an energy or a flow with a rest; in training ``clean`` is hidden
+        from it."""
 
     @property
     @abstractmethod

@@ -13,8 +13,8 @@ from mindl.core.arguments import kind, whole
 from mindl.core.arrays import Image, PerImage
 from mindl.core.errors import InputError, MindlWarning
 from mindl.core.randomness import Purpose, generator_for
-from mindl.data import Placement, Source
 from mindl.core.reduce import total
+from mindl.data import Placement, Source
 from mindl.data.source import size_of
 from mindl.images import psnr, ssim
 from mindl.learning.answers import compared, histogram

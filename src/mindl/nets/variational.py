@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mindl.calculus.free_spline import free_spline
+from mindl.calculus.norms import norm_bound
 from mindl.core.arrays import exporting
 from mindl.core.errors import InputError
-from mindl.calculus.free_spline import free_spline
 from mindl.nets.architecture import Architecture
 from mindl.nets.checks import check_counts, check_image
 from mindl.nets.constraints import zero_mean
@@ -29,12 +30,13 @@ class VariationalNetwork(Architecture):
         u_{k+1} = u_k - \sum_i K_{ki}^T\, \varphi_{ki}(K_{ki} u_k) - \lambda_k\, (u_k - f),
         \qquad u_0 = f .
 
-    Filters sum to 0 and have the norm 1; the functions :math:`\varphi_{ki}` are linear splines without any bound, so
-    that what they integrate to (the potentials) need be neither convex nor even: edges may be sharpened. Images are
-    continued by their border pixels, and :math:`K^T` is the exact adjoint of K with this boundary. It is trainable
-    nonlinear reaction diffusion (TNRD), written as the descent that it is.
+    Filters sum to 0 and have the norm 1; the functions :math:`\varphi_{ki}` are linear splines without any
+    bound, so that what they integrate to (the potentials) need be neither convex nor even: edges may be
+    sharpened. Images are continued by their border pixels, and :math:`K^T` is the exact adjoint of K with this
+    boundary. It is trainable nonlinear reaction diffusion (TNRD), written as the descent that it is.
 
-    It begins with the cosine basis, lowest frequencies first, and a flux like Perona and Malik's; nothing is random.
+    It begins with the cosine basis, lowest frequencies first, a little disturbed, and with a flux like Perona and
+    Malik's.
 
     Args:
         inputs, outputs: channels in and out, the same number.
@@ -44,8 +46,10 @@ class VariationalNetwork(Architecture):
         knots: of each function, evenly from -reach to reach, 3 at least.
         reach: in the units of the image; functions are constant beyond.
         correction: whether the result is u - f, for a head that adds the network's output to the image.
+        seed: of the disturbance; the global generator is left alone.
 
-    Shapes: (batch, inputs, height, width), kept, from 1 x 1 on; values of an image in [0, 1] (its mean plays no part).
+    Shapes: (batch, inputs, height, width), kept, from 1 x 1 on; values of an image in [0, 1] (its mean plays
+    no part).
 
     Raises:
         InputError: a number below its least, an even kernel, more filters than there are, a reach that is not
@@ -69,38 +73,45 @@ class VariationalNetwork(Architecture):
         knots: int = 31,
         reach: float = 0.3,
         correction: bool = False,
+        seed: int = 0,
     ) -> None:
         super().__init__()
         check_counts("VariationalNetwork", {"inputs": inputs, "stages": stages, "filters": filters})
         check_counts("VariationalNetwork", {"kernel": kernel, "knots": knots}, least=3)
         if outputs != inputs:
             raise InputError(
-                f"VariationalNetwork(inputs={inputs}, outputs={outputs}) turns images into images: it needs as many "
-                "outputs as inputs. Another network, such as ResNet, may have any number."
+                f"VariationalNetwork(inputs={inputs}, outputs={outputs}) turns images into images: it needs as "
+                "many outputs as inputs. Another network, such as ResNet, may have any number."
             )
         most = inputs * (kernel * kernel - 1)
         if kernel % 2 == 0 or filters > most or not 0 < reach < math.inf:
             raise InputError(
-                f"VariationalNetwork(kernel={kernel}, filters={filters}, reach={reach}) needs an odd kernel, at most "
-                f"{most} filters (so many are independent and sum to 0), and a reach above 0."
+                f"VariationalNetwork(kernel={kernel}, filters={filters}, reach={reach}) needs an odd kernel, at "
+                f"most {most} filters (so many are independent and sum to 0), and a reach above 0."
             )
         self.inputs, self.outputs, self.stages, self.filters = inputs, outputs, stages, filters
-        self.kernel, self.knots, self.reach, self.correction = kernel, knots, float(reach), correction
-        self.weight = nn.Parameter(_cosines(inputs, kernel)[:filters].repeat(stages, 1, 1, 1, 1))
+        self.kernel, self.knots, self.reach = kernel, knots, float(reach)
+        self.correction, self.seed = correction, seed
+        basis = _cosines(inputs, kernel)[:filters].repeat(stages, 1, 1, 1, 1)
+        noise = torch.randn(basis.shape, generator=torch.Generator().manual_seed(seed))
+        self.weight = nn.Parameter(basis + DISTURBANCE / kernel * noise)
         s = torch.linspace(-reach, reach, knots)
         flux = s / (1 + (s / (reach / 6)).square())
         self.values = nn.Parameter(flux.repeat(stages, filters, 1) * (24 / filters))
         self.strength = nn.Parameter(torch.full((stages,), math.log(0.1)))
 
     def filters_of(self, stage: int) -> Tensor:
-        """K of a stage, (filters, inputs, kernel, kernel): every filter sums to 0 in each channel, and has norm 1."""
+        """K of a stage, (filters, inputs, kernel, kernel): every filter sums to 0 in each channel, and has
+        norm 1."""
         free = zero_mean(self.weight[stage])
         norms = free.flatten(1).norm(dim=1).clamp(min=SMALL)
-        return free / norms[:, None, None, None]
+        found: Tensor = free / norms[:, None, None, None]
+        return found
 
     def functions_of(self, stage: int) -> Tensor:
         """The values of the functions of a stage at their knots, (filters, knots)."""
-        return SCALE * self.values[stage]
+        found: Tensor = SCALE * self.values[stage]
+        return found
 
     def reaction_of(self, stage: int) -> Tensor:
         """lambda of a stage."""
@@ -115,6 +126,22 @@ class VariationalNetwork(Architecture):
             force = self._force(u, self.filters_of(stage), self.functions_of(stage))
             u = u - force - self.reaction_of(stage) * (u - image)
         return u - image if self.correction else u
+
+    def lipschitz(self) -> float:
+        """From the bounds of a step: with slopes of phi in [a, b] and a bound B of the squared norm of K, a
+        step has eigenvalues between 1 - lambda - max(b, 0) B and 1 - lambda - min(a, 0) B, and lambda f is
+        added."""
+        found = 1.0
+        with torch.no_grad():
+            for stage in range(self.stages):
+                slopes = self.functions_of(stage).diff(dim=1) * ((self.knots - 1) / (2 * self.reach))
+                # A border pixel stands for kernel // 2 more in each direction.
+                square = float(norm_bound(self.filters_of(stage))) ** 2 * (1 + self.kernel // 2) ** 2
+                reaction = float(self.reaction_of(stage))
+                low = 1 - reaction - max(float(slopes.max()), 0.0) * square
+                high = 1 - reaction - min(float(slopes.min()), 0.0) * square
+                found = max(abs(low), abs(high)) * found + reaction
+        return found + (1 if self.correction else 0)
 
     def _force(self, image: Tensor, kernel: Tensor, values: Tensor) -> Tensor:
         """K^T phi(K u)."""
@@ -133,16 +160,22 @@ class VariationalNetwork(Architecture):
         return _gathered(functional.fold(back, size, self.kernel), margin)
 
 
+DISTURBANCE = 0.02
+"""The norm of what disturbs a filter of norm 1, about."""
+
 SCALE = 0.1
 """Functions are learned in units of this, so that one learning rate suits filters and functions."""
 
 
 def _cosines(channels: int, size: int) -> Tensor:
-    """The filters of the cosine basis without constants, lowest frequencies first: (filters, channels, size, size)."""
+    """The filters of the cosine basis without constants, lowest frequencies first: (filters, channels, size,
+    size)."""
     places = (torch.arange(size) + 0.5) * math.pi / size
     waves = torch.stack([torch.cos(k * places) for k in range(size)])
     waves = waves / waves.norm(dim=1, keepdim=True)
-    order = sorted(((i, j) for i in range(size) for j in range(size) if i + j), key=lambda p: (p[0] ** 2 + p[1] ** 2, p))
+    order = sorted(
+        ((i, j) for i in range(size) for j in range(size) if i + j), key=lambda p: (p[0] ** 2 + p[1] ** 2, p)
+    )
     filters = []
     for i, j in order:
         for channel in range(channels):

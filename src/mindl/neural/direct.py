@@ -15,8 +15,8 @@ class Direct(ReadingSolver):
     r"""One run of the network: :math:`u = P(u_0 + c\, N(\text{model}))`.
 
     u_0 is the reading's base (the data; in inpainting a rough filling), c its unit, and P the model's projection:
-    known pixels stay exactly as they are. It serves any model that names a start, an energy or a flow whose rest is
-    sought. There is no dual field, so a good proof of its error needs ``certify``'s effort.
+    known pixels stay exactly as they are. It serves any model that names a start, an energy or a flow whose
+    rest is sought. There is no dual field, so a good proof of its error needs ``certify``'s effort.
 
     The network has one output for each image channel, or as many as the unknown has blocks: three for ``tgv``, the
     image and its slopes. Arguments and errors as for ``ReadingSolver``.
@@ -34,8 +34,8 @@ class Direct(ReadingSolver):
         blocks = shown.base.shape[1] // output.shape[1]
         if output.shape[2] != blocks:
             raise InputError(
-                f"Direct needs a network with {blocks} output{'s' * (blocks > 1)} for each channel of {view.title}, got "
-                f"{output.shape[2]}."
+                f"Direct needs a network with {blocks} output{'s' * (blocks > 1)} for each channel of "
+                f"{view.title}, got {output.shape[2]}."
             )
         correction = output.transpose(1, 2).flatten(1, 2)
         return Candidate(view.project(shown.base + per_image(shown.unit, correction) * correction))

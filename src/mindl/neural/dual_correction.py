@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from mindl.calculus.safe import safe_sqrt
 from mindl.core.arrays import per_image
@@ -22,13 +23,14 @@ class DualCorrection(Freedom):
 
     .. math::
         (c, h^{k+1}) = N_k\Big(\frac{p}{w}, \frac{K u(p)}{w + |K u(p)|}, h^k\Big), \qquad
-        p \leftarrow \Pi(p + w\, c), \qquad u \leftarrow u + u(p_\text{new}) - u(p_\text{old}),
+        p \leftarrow p + \Pi(\Pi(p) + w\, c) - \Pi(p), \qquad u \leftarrow u + u(p_\text{new}) - u(p_\text{old}),
 
     with the model's weight w, the image u(p) that belongs to a field, the projection :math:`\Pi` onto the feasible
     fields, and a memory h that only the networks read. In units of w the correction has the symmetry of the model:
-    (c f, c w) has the answer c u. The last layer begins with 0, so that the network equals its solver at first; and
-    since p stays a legal witness, whatever was learned, the gap of image and field proves the distance as before.
-    This is a learned primal-dual network whose learned part is a proposal and not the step itself.
+    (c f, c w) has the answer c u. The last layer begins with 0, so that the network equals its solver at
+    first; and since p stays a legal witness, whatever was learned, the gap of image and field proves the
+    distance as before. This is a learned primal-dual network whose learned part is a proposal and not the step
+    itself.
 
     Args:
         width: channels of the hidden layers.
@@ -39,7 +41,8 @@ class DualCorrection(Freedom):
         seed: of the initial weights; the global generator is left alone.
 
     Raises:
-        InputError: fewer channels or layers; a solver without a dual field. A model that is not strongly convex, or
+        InputError: fewer channels or layers; a solver without a dual field. A model that is not strongly
+        convex, or
             has another number of components, is refused when the network is called.
 
     Source: Adler and Oktem, IEEE Trans. Med. Imaging 37 (2018), "Learned primal-dual reconstruction"; the feasible
@@ -68,15 +71,16 @@ class DualCorrection(Freedom):
         given = {"width": width, "depth": depth, "memory": memory, "components": components}
         if any(not isinstance(given[name], int) or given[name] < least[name] for name in least):
             raise InputError(
-                f"DualCorrection(width={width}, depth={depth}, memory={memory}, components={components}) needs whole "
-                "numbers: a channel, 2 layers, no memory or some, a component."
+                f"DualCorrection(width={width}, depth={depth}, memory={memory}, components={components}) needs "
+                "whole numbers: a channel, 2 layers, no memory or some, a component."
             )
         self.width, self.depth, self.memory, self.components, self.seed = width, depth, memory, components, seed
 
     def _make(self, solver: Solver[Any, Any], copies: int, further: int) -> None:
         if not solver.has_dual:
             raise InputError(
-                f"DualCorrection corrects a dual field, and {solver.title} has none: PrimalDual() and DualFISTA() do."
+                f"DualCorrection corrects a dual field, and {solver.title} has none: PrimalDual() and "
+                "DualFISTA() do."
             )
         with global_draws_from(self.seed):
             self.networks = nn.ModuleList(self._network() for _ in range(copies))
@@ -85,7 +89,7 @@ class DualCorrection(Freedom):
         inside, outside = 2 * self.components + self.memory, self.components + self.memory
         widths = [inside, *[self.width] * (self.depth - 1), outside]
         layers: list[nn.Module] = []
-        for before, after in zip(widths, widths[1:], strict=False):
+        for before, after in pairwise(widths):
             layers += [nn.Conv2d(before, after, 3, padding=1), nn.ReLU()]
         last = layers[-2]
         assert isinstance(last, nn.Conv2d) and last.bias is not None
@@ -119,6 +123,7 @@ class DualCorrection(Freedom):
         shown = torch.cat([(dual / weight).flatten(0, 1), seen.flatten(0, 1), memory], dim=1)
         output = network(shown.to(kind)).to(dual.dtype)
         correction = output[:, : self.components].reshape(dual.shape)
-        corrected = view.feasible(dual + weight * correction)
+        feasible = view.feasible(dual)  # over-relaxed steps may leave a little, and are to be left alone
+        corrected = dual + (view.feasible(feasible + weight * correction) - feasible)
         moved = view.primal_of(corrected) - image
         return solver.with_dual(state, corrected, moved), output[:, self.components :].relu()

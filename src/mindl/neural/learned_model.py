@@ -1,4 +1,5 @@
-"""A network that solves a model of its own: a regulariser that learns, and a solver for the energy that it makes."""
+"""A network that solves a model of its own: a regulariser that learns, and a solver for the energy that it
+makes."""
 
 from __future__ import annotations
 
@@ -15,9 +16,9 @@ class LearnedModel(NeuralSolver):
     .. math:: u \approx \operatorname*{argmin}_u \tfrac12 |u - f|^2 + R(u).
 
     It reads the data f of a denoising model and answers with so many steps of a solver for *its* energy, through
-    which filters and potentials are trained. What it has learned is a model like any other: ``learned(model)`` makes
-    it, every solver of smooth energies minimises it, and a certificate says how far an image is from *its* minimiser.
-    So the steps serve to train by and to answer fast, the energy to be exact and to know it.
+    which filters and potentials are trained. What it has learned is a model like any other: ``learned(model)``
+    makes it, every solver of smooth energies minimises it, and a certificate says how far an image is from
+    *its* minimiser. So the steps serve to train by and to answer fast, the energy to be exact and to know it.
 
     Args:
         regulariser: R, with filters and potentials to be learned.
@@ -46,7 +47,8 @@ class LearnedModel(NeuralSolver):
             raise InputError(f"LearnedModel(regulariser) needs a RidgeRegulariser(), got {regulariser!r}.")
         if not isinstance(steps, SolverNetwork):
             raise InputError(
-                f"LearnedModel(steps) needs an unrolled solver such as Unrolled(AcceleratedGradient(), 10), got {steps!r}."
+                "LearnedModel(steps) needs an unrolled solver such as Unrolled(AcceleratedGradient(), 10), got "
+                f"{steps!r}."
             )
         self.regulariser, self.steps = regulariser, steps
 

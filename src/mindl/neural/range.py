@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mindl.core.arrays import Image
 from mindl.core.errors import OutsideRangeWarning
-from mindl.models import Model, Variational, known_pixels
+from mindl.models import Model, TotalGeneralisedVariation, Variational, known_pixels
 
 SLACK = 1e-3
 """Relative excess that still counts as inside: a weight of 0.75 * 25/255 may be rounded."""
@@ -44,13 +44,15 @@ class Range:
         found = []
         if self.model is not None and model.title != self.model:
             found.append(f"{model.title} (trained: {self.model})")
-        if isinstance(model, Variational):
-            if self.weight is not None:
-                found += _beyond("a weight", torch.as_tensor(model.weight).flatten(), self.weight)
+        if isinstance(model, Variational | TotalGeneralisedVariation) and self.weight is not None:
+            found += _beyond("a weight", torch.as_tensor(model.weight).flatten(), self.weight)
         known = known_pixels(model)
         if known is not None and self.known is not None:
             shares = known.mask.double().flatten(1).mean(dim=1)
-            found += _beyond("a share of known pixels", shares, self.known)
+            low, high = self.known
+            pixel = 1 / known.mask[0].numel()  # a share of few pixels is rounded
+            beyond = (shares < low - pixel) | (shares > high + pixel)
+            found += _beyond("a share of known pixels", shares[beyond], self.known)
         if model.image_shape is not None:
             found += self._values_beyond(model.image_of(model.start()))
         return found

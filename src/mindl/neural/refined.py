@@ -9,12 +9,13 @@ from mindl.neural.unrolled import Unrolled
 
 
 class Refined(NeuralSolver):
-    r"""First a network, then so many steps of a solver from its image and dual field: :math:`S^k(N(\text{model}))`.
+    r"""First a network, then so many steps of a solver from its image and dual field:
+    :math:`S^k(N(\text{model}))`.
 
     What a solver does badly, carrying news across an image, the network does at once; what a network does badly,
     the last digit of every pixel, a step of the solver does for next to nothing. The two are trained together, so
-    that the network leaves to the steps what they are good at. On total variation denoising four steps halve what a
-    U-Net leaves, and cost less than a twentieth of its time.
+    that the network leaves to the steps what they are good at. On total variation denoising four steps halve
+    what a U-Net leaves, and cost less than a twentieth of its time.
 
     Args:
         net: the network that begins.

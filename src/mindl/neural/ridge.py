@@ -17,10 +17,10 @@ class RidgeRegulariser(nn.Module):
     r"""Filters and potentials to be learned; called with data it makes the model ``ridge_energy``.
 
     Filters are scaled down to a proved norm of 1 where they exceed it, :math:`\|K\|^2 \le 8` with the gradient
-    below them. The slopes of :math:`\psi_i'` are confined to [-kappa, steepest], and psi' may not fall below 0. With
-    ``modulus`` = 1 the potentials are convex; below that :math:`\kappa = (1 - \text{modulus}) / 8`, so that the
-    energy keeps the modulus of strong convexity for weights up to 1, whatever is learned: it has one minimiser,
-    with a certificate. 0.1 is the least that is allowed, since at 0 no distance would be proved.
+    below them. The slopes of :math:`\psi_i'` are confined to [-kappa, steepest], and psi' may not fall below
+    0. With ``modulus`` = 1 the potentials are convex; below that :math:`\kappa = (1 - \text{modulus}) / 8`, so
+    that the energy keeps the modulus of strong convexity for weights up to 1, whatever is learned: it has one
+    minimiser, with a certificate. 0.1 is the least that is allowed, since at 0 no distance would be proved.
 
     It starts as a smoothed anisotropic total variation, Huber's penaliser on horizontal and vertical differences.
 
@@ -30,7 +30,8 @@ class RidgeRegulariser(nn.Module):
         intervals: of the spline psi'.
         reach: where psi' becomes constant, in the units of the image.
         modulus: from 0.1 to 1.
-        steepest: the largest slope of psi', above 0. Steep potentials come closer to the kink of total variation at 0;
+        steepest: the largest slope of psi', above 0. Steep potentials come closer to the kink of total
+        variation at 0;
             the Lipschitz constant of the energy's gradient, 1 + 8 steepest at most, grows with it.
         seed: of the further filters.
 

@@ -1,4 +1,5 @@
-"""Networks that learn what clean images look like: the black-box end of the ladder, and few learned descent steps."""
+"""Networks that learn what clean images look like: the black-box end of the ladder, and few learned descent
+steps."""
 
 from __future__ import annotations
 

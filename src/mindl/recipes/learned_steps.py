@@ -17,15 +17,14 @@ def _make() -> NeuralSolver:
 
 STEPS_ROF = Recipe(
     name="steps-rof",
-    about="total variation denoising (rof) by ten learned primal-dual steps, noise 5/255 to 50/255, with its own proof",
+    about="total variation denoising (rof) by ten learned steps, noise 5/255 to 50/255, with its own proof",
     make=_make,
     task=Denoising(noise=(5 / 255, 50 / 255), weight_per_noise=(0.5, 1.0)),
     examined=Denoising(),
-    training=Training(
-        steps=4000, batch=12, crop=48, loss=GapLoss(), optimiser=Adam(rate=4e-3), check_every=250
-    ),
+    training=Training(steps=4000, batch=12, crop=48, loss=GapLoss(), optimiser=Adam(rate=4e-3), check_every=250),
     limits=(
-        "It is to solve the model, as far as the table says, and no more. A step with its small network costs as much as\n"
+        "It is to solve the model, as far as the table says, and no more. A step with its small network costs as "
+        "much as\n"
         "many plain steps: it shows what can be learned, and is no way to save time on a CPU."
     ),
 )

@@ -21,12 +21,14 @@ from mindl.recipes.recipe import Recipe
 from mindl.solvers import PrimalDual
 
 FILLING = (
-    "Its answer is an approximation without a proof of its own. With fewer known pixels than it was trained for, or with\n"
+    "Its answer is an approximation without a proof of its own. With fewer known pixels than it was trained for, "
+    "or with\n"
     "large holes instead of single missing pixels, it is poor; a solver goes on from it with `finish`."
 )
 
 DENOISING = (
-    "It is to solve the model, as far as the table says, and no more: what the model does to textures, it does too.\n"
+    "It is to solve the model, as far as the table says, and no more: what the model does to textures, it does "
+    "too.\n"
     "Outside the range of noise and weight its answer may be poor; the certificate says so."
 )
 
@@ -100,8 +102,6 @@ UNET_HUBER = Recipe(
     make=_huber,
     task=Denoising(model_of=huber_rof, noise=(5 / 255, 50 / 255), weight_per_noise=(0.5, 1.0)),
     examined=Denoising(model_of=huber_rof),
-    training=Training(
-        steps=5000, batch=12, crop=64, loss=GapLoss(), optimiser=Adam(rate=8e-3), check_every=250
-    ),
+    training=Training(steps=5000, batch=12, crop=64, loss=GapLoss(), optimiser=Adam(rate=8e-3), check_every=250),
     limits=DENOISING,
 )

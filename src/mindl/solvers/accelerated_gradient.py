@@ -76,8 +76,8 @@ class AcceleratedGradient(Solver[SmoothEnergy, AcceleratedGradientState]):
         """The start, made admissible, without momentum."""
         if view.lipschitz is None:
             raise InputError(
-                f"AcceleratedGradient() needs the Lipschitz constant of the gradient, and {view.title} knows none: "
-                "LBFGS() and GradientDescent() search their steps."
+                f"AcceleratedGradient() needs the Lipschitz constant of the gradient, and {view.title} knows "
+                "none: LBFGS() and GradientDescent() search their steps."
             )
         image = view.project(start.image).clone()
         momentum = torch.ones(image.shape[0], dtype=torch.float64, device=image.device)
