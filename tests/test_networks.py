@@ -190,6 +190,10 @@ CASES = {
         ),
         lambda f: md.models.rof(f, 0.1),
     ),
+    "preconditioned": (
+        md.neural.PreconditionedSteps(wild(md.nets.UNet(2, 1, widths=(6, 8))), 3),
+        harmonic,
+    ),
     "multigrid": (
         MultigridNet(md.nets.VCycle([[0, -1, 0], [-1, 5, -1], [0, -1, 0]], levels=2)),
         lambda f: md.models.whittaker_tikhonov(f, 1.0),

@@ -27,6 +27,7 @@ from mindl.neural import (
     ModelWeight,
     MultigridNet,
     PlugAndPlay,
+    PreconditionedSteps,
     Pyramid,
     RadialPenaliser,
     Refined,
@@ -98,6 +99,7 @@ KINDS: dict[str, Any] = {
     "learned model": LearnedModel(
         RidgeRegulariser(3, 3, modulus=0.5, steepest=2.0), Unrolled(AcceleratedGradient(), 3)
     ),
+    "preconditioned": PreconditionedSteps(md.nets.UNet(2, 1, widths=(4, 4)), 2),
     "filters": Unrolled(GradientDescent(), 2, [Filters(4, 3, seed=2), RadialPenaliser(5), ModelWeight()]),
     "cycles": Unrolled(FSI(3), 2, [StepSizes(), Extrapolation()]),
     "tensor": Unrolled(FED(3), 2, [DiffusionTensor(5)]),

@@ -8,6 +8,7 @@ from mindl.neural.filters import Filters
 from mindl.neural.free_parts import DiffusionTensor, ModelWeight, RadialPenaliser, SplinePenaliser
 from mindl.neural.freedom import Extrapolation, Freedom, StepSizes
 from mindl.neural.learned_model import LearnedModel
+from mindl.neural.learned_preconditioner import NetworkPreconditioner, PreconditionedSteps
 from mindl.neural.multigrid_net import MultigridNet
 from mindl.neural.neural_solver import NeuralSolver, ReadingSolver
 from mindl.neural.plug_and_play import PlugAndPlay
@@ -26,6 +27,7 @@ NEURAL_SOLVERS: dict[str, type[NeuralSolver]] = {
     "LearnedModel": LearnedModel,
     "MultigridNet": MultigridNet,
     "PlugAndPlay": PlugAndPlay,
+    "PreconditionedSteps": PreconditionedSteps,
     "Pyramid": Pyramid,
     "Refined": Refined,
     "Unrolled": Unrolled,
@@ -62,8 +64,10 @@ __all__ = [
     "LearnedModel",
     "ModelWeight",
     "MultigridNet",
+    "NetworkPreconditioner",
     "NeuralSolver",
     "PlugAndPlay",
+    "PreconditionedSteps",
     "Profile",
     "Pyramid",
     "RadialPenaliser",

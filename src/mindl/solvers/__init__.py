@@ -13,6 +13,7 @@ from mindl.solvers.evolve import SCHEMES, Evolution, choose_scheme, evolve
 from mindl.solvers.explicit import Explicit
 from mindl.solvers.fed import FED
 from mindl.solvers.fista import DualFISTA
+from mindl.solvers.flexible_cg import FlexibleConjugateGradient
 from mindl.solvers.fsi import FSI
 from mindl.solvers.gradient_descent import GradientDescent
 from mindl.solvers.haar_shrinkage import HaarShrinkage
@@ -51,6 +52,7 @@ __all__ = [
     "DualFISTA",
     "Evolution",
     "Explicit",
+    "FlexibleConjugateGradient",
     "GaussSeidel",
     "GradientDescent",
     "HaarShrinkage",

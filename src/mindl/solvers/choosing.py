@@ -15,6 +15,7 @@ from mindl.solvers.accelerated_gradient import AcceleratedGradient
 from mindl.solvers.admm import ADMM
 from mindl.solvers.conjugate_gradient import ConjugateGradient
 from mindl.solvers.fista import DualFISTA
+from mindl.solvers.flexible_cg import FlexibleConjugateGradient
 from mindl.solvers.gradient_descent import GradientDescent
 from mindl.solvers.lagged_diffusivity import LaggedDiffusivity
 from mindl.solvers.lbfgs import LBFGS
@@ -30,6 +31,7 @@ SOLVERS: dict[str, Solver[Any, Any]] = {
     "admm": ADMM(),
     "conjugate-gradient": ConjugateGradient(),
     "multigrid-conjugate-gradient": ConjugateGradient(preconditioner=Multigrid()),
+    "flexible-conjugate-gradient": FlexibleConjugateGradient(Multigrid(full=True)),
     "multigrid": Multigrid(),
     "sor": SOR(),
     "gauss-seidel": GaussSeidel(),
