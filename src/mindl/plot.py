@@ -131,15 +131,19 @@ def race_figure(races: Sequence[Race], finest: float) -> Figure:
 
 
 def _run(axes: Axes, race: Race, finest: float) -> None:
+    from matplotlib.ticker import LogLocator, NullFormatter  # noqa: PLC0415 - heavy
+
     points = [line.excess[0] for line in race.lines if line.net and line.excess[0] > 0]
     lowest = max(min([finest, *(point / 3 for point in points)]), 1e-9)  # a network's point is seen in any case
     axes.set_xscale("log")
     axes.set_yscale("log")
     solvers = 0
     for line in race.lines:
-        seconds = [max(t, SHORTEST) for t in line.seconds]
-        excess = [max(e, lowest / 10) if len(line.excess) > 1 else max(e, lowest) for e in line.excess]
-        style: dict[str, Any] = {"color": NET, "linewidth": 1.8}
+        # What is below the figure ends at its border, and does not make it wider.
+        seen = 1 + next((k for k, e in enumerate(line.excess) if e < lowest), len(line.excess))
+        seconds = [max(t, SHORTEST) for t in line.seconds[:seen]]
+        excess = [max(e, lowest) for e in line.excess[:seen]]
+        style: dict[str, Any] = {"color": NET, "linewidth": 1.8, "drawstyle": "steps-post"}
         if not line.net:
             turn = ("-", "--", ":")[solvers // len(OTHERS) % 3]  # the colours begin anew
             style |= {"color": OTHERS[solvers % len(OTHERS)], "linestyle": turn}
@@ -157,6 +161,9 @@ def _run(axes: Axes, race: Race, finest: float) -> None:
     axes.set_title(race.title, fontsize=10, color=INK, loc="left")
     axes.set_xlabel("time, one check included")
     axes.set_ylabel("energy excess")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=12))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_minor_formatter(NullFormatter())
     axes.xaxis.set_major_formatter(lambda t, _: f"{t:g} s" if t >= 1 else f"{1000 * t:g} ms")
     axes.yaxis.set_major_formatter(lambda e, _: f"{100 * e:g} %")
     axes.grid(color=MUTED, alpha=0.15, linewidth=0.8)

@@ -376,10 +376,10 @@ def _races(results: list[Result]) -> list[Race]:
         since = [verdict.since for verdict in result.verdicts if verdict.since is not None]
         duels = [verdict.alone for verdict in result.verdicts]
         equal = tuple((d.accuracy, d.seconds, d.solver_seconds) for d in duels)
-        title = f"{result.verdicts[0].where}"
+        title = result.verdicts[0].where
         races.append(Race(title, tuple(lines), equal, min(since, default=None)))
     if others:
-        races.append(Race("no network serves" if not races else "no network serves these", tuple(others)))
+        races.append(Race("models without a network", tuple(others)))
     return races
 
 
