@@ -4,49 +4,37 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import Any, cast
 
 import torch
 from rich.console import Console
 
-from mindl.app.break_even import BreakEven, Course, Method, break_even, unserved
+from mindl.app.break_even import BreakEven, Method, break_even, unserved
 from mindl.app.paths import check_output, expand
-from mindl.app.report import Failure, Progress, Row, complain, print_rows, say
+from mindl.app.race import Found, courses, everyone
+from mindl.app.report import Failure, Row, complain, print_rows, say
 from mindl.app.restore import check_tolerance
 from mindl.calculus import shepard
-from mindl.core.arrays import Image, PerImageFlag
+from mindl.core.arrays import Image
 from mindl.core.errors import InputError, MaskError, MindlError, OutputError, look_up
+from mindl.core.outcome import Outcome
 from mindl.images import GaussianNoise, psnr, random_mask, read_mask
 from mindl.images.io import load as load_picture
 from mindl.learning.validation import energy_excess
-from mindl.models import DENOISING, INPAINTING, Candidate, Energy, Model, SmoothEnergy, Variational
-from mindl.models.certificate import Certificate
+from mindl.models import DENOISING, UNPROVED_INPAINTING, Energy, Model, SmoothEnergy, Variational
 from mindl.models.denoising import DenoisingModel
-from mindl.neural import NeuralSolver, answer, finisher
-from mindl.neural.answer import Followed
+from mindl.neural import NeuralSolver
 from mindl.plot import Line, Race, race_figure, save_figure
-from mindl.restore import network, plan_denoising, plan_inpainting
-from mindl.solvers import SOLVERS, Solution, Solver, Stop, accepting, choose, minimise
-from mindl.solvers.entry import start_of
-from mindl.solvers.iterate import iterate
-from mindl.solvers.watch import Silent, Watch
+from mindl.restore import FILLING, network, plan_denoising, plan_inpainting
+from mindl.solvers import SOLVERS, Solver, accepting, choose
 from mindl.store import shipped
 
 USUAL_DENOISING = ("rof", "anisotropic_rof", "huber_rof", "charbonnier", "whittaker_tikhonov")
 USUAL_INPAINTING = ("harmonic_inpainting", "biharmonic_inpainting")
 """Compared where nothing is said; ``--model`` names others."""
-
-QUICK = 1.0
-"""Runs of fewer seconds are done three times, and the median is told."""
-
-WARM = 10
-"""Steps of a run that nobody times: sweeps are compiled, or loaded, when they are first needed."""
 
 
 @dataclass(frozen=True)
@@ -88,8 +76,14 @@ def compare(inputs: list[Path], wish: Comparison, *, quiet: bool, as_json: bool,
         _tell(sentences)
     if failed:
         return 1
-    # A network alone promises nothing; what a solver gives must be certified.
-    return 0 if all(row.certified for row in rows if not row.alone) else 3
+    # A network alone promises nothing; what a solver gives must be certified, or stationary where no more can be.
+    fine = (Outcome.UNFINISHED.value, Outcome.STATIONARY.value)
+    return 0 if all(row.certified or row.outcome in fine for row in rows) else 3
+
+
+def _kind(name: str) -> type[Model]:
+    """The class of an inpainting model."""
+    return type(FILLING[name](torch.zeros(1, 1, 1, 1), torch.ones(1, 1, 1, 1, dtype=torch.bool)))
 
 
 def _tell(sentences: Sequence[str]) -> None:
@@ -104,9 +98,13 @@ def _check(sources: list[Path], wish: Comparison, *, overwrite: bool) -> None:
     check_tolerance(wish.tolerance)
     masks = [path for path in (wish.mask, wish.damage) if path is not None]
     inpainting = bool(masks) or wish.known is not None
-    table = INPAINTING if inpainting else DENOISING
+    table = FILLING if inpainting else DENOISING
     for name in wish.models:
         look_up(table, name, "inpainting model" if inpainting else "denoising model")
+        if name in UNPROVED_INPAINTING and not issubclass(_kind(name), Energy):
+            raise InputError(
+                f"{name} has no energy to compare by: `mindl inpaint --model {name}` finds where it comes to rest."
+            )
     for name in wish.solvers:
         look_up(SOLVERS, name, "solver")
     if len(masks) + (wish.known is not None) > 1:
@@ -153,8 +151,8 @@ def _one(
     for case in cases:
         serving = [net for net in nets if _serves(net, case.model, asked=bool(wish.nets))]
         idle -= {net.title for net in serving}
-        found = _solutions(case, serving, _solvers(case, wish), wish.tolerance, quiet)
-        methods = _methods(found, case.model) if serving or wish.plot is not None else []
+        found = everyone(case.model, case.label, serving, _solvers(case, wish), wish.tolerance, quiet=quiet)
+        methods = courses(found, case.model) if serving or wish.plot is not None else []
         verdicts = _verdicts(found, methods, case, photo, wish.tolerance)
         compared.append(Result(case, found, methods, verdicts))
         # Where networks are named, the others were not asked whether they serve.
@@ -174,29 +172,12 @@ def _solvers(case: Case, wish: Comparison) -> dict[str, Solver[Any, Any]]:
     if wish.solvers:
         named = [look_up(SOLVERS, name, "solver") for name in wish.solvers]
         return {name: solver for name, solver in able.items() if solver in named}
-    if len(wish.models) == 1:
+    if len(wish.models) == 1 and case.model.title not in UNPROVED_INPAINTING:  # there all but one are slow
         if case.model.why_not(SmoothEnergy) is not None:
             able.pop("gradient-descent")  # a subgradient method: it would only use up the steps
         return able
     best, _ = choose(case.model)
     return {best.title: best}
-
-
-@dataclass(frozen=True, eq=False)
-class Found:
-    """A solution, of what kind the certificates at its checks were, and how it was begun.
-
-    Attributes:
-        solution: of several runs the one of median time.
-        kind: of the certificates.
-        net: the network that answered, if one did.
-        first: the solution of the network alone, where a solver went on from it.
-    """
-
-    solution: Solution
-    kind: str
-    net: NeuralSolver | None = None
-    first: Solution | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,132 +190,13 @@ class Result:
     verdicts: list[BreakEven]
 
 
-class Noticed:
-    """Tells another what is checked, and keeps the kind of the certificates."""
-
-    def __init__(self, watch: Watch) -> None:
-        self._watch, self.kind = watch, ""
-
-    def checked(self, steps: int, certificate: Certificate, done: PerImageFlag, stop: Stop) -> None:
-        """Keep the kind."""
-        self.kind = certificate.kind
-        self._watch.checked(steps, certificate, done, stop)
-
-
-def _solutions(
-    case: Case, nets: list[NeuralSolver], solvers: dict[str, Solver[Any, Any]], tolerance: float, quiet: bool
-) -> list[Found]:
-    """By every solver, every network, and every network with a solver that goes on; all are warmed up first."""
-    model, found = case.model, []
-    for name, solver in solvers.items():
-        with Progress(f"{case.label} by {name}", quiet=quiet) as progress:
-            minimise(model, solver, stop=Stop(tolerance, steps=WARM))
-            run = partial(minimise, model, solver, stop=Stop(tolerance))
-            found.append(Found(*_of_median_time(run, progress)))
-    finish = finisher(model) if nets else None
-    for net in nets:
-        with Progress(f"{case.label} by {net.title}", quiet=quiet) as progress:
-            answer(model, net, tolerance, finish=finish, steps=WARM)
-            alone = _of_median_time(partial(answer, model, net, tolerance), progress)
-            both = _of_median_time(partial(answer, model, net, tolerance, finish=finish), progress)
-        found += [Found(*alone, net), Found(*both, net, alone[0])]
-    return found
-
-
-def _of_median_time(run: Callable[..., Solution], watch: Watch) -> tuple[Solution, str]:
-    """The solution, and of what kind its checks were."""
-    noticed = Noticed(watch)
-    runs = [run(watch=noticed)]
-    if runs[0].seconds < QUICK:
-        runs += [run(watch=noticed) for _ in range(2)]
-    return sorted(runs, key=lambda solution: solution.seconds)[len(runs) // 2], noticed.kind
-
-
-def _methods(found: list[Found], model: Model) -> list[Method]:
-    """The energy excess over time of everybody; E* is the least energy of all answers, as in the table."""
-    view = model.view(Energy)
-    with torch.no_grad():
-        ends = [float(view.energy(each.solution.unknown)) for each in found]
-        begin, least = float(view.energy(model.start())), min(ends)
-    goal = min((end for end, each in zip(ends, found, strict=True) if _is_alone(each)), default=least)
-    methods = []
-    for end, each in zip(ends, found, strict=True):
-        if _is_alone(each):
-            seconds, energies = [each.solution.seconds], [end]
-        else:
-            seconds, energies = _course(each, model, goal)
-        excess = tuple((e - least) / (begin - least) if begin > least else 0.0 for e in energies)
-        proved = Course.proved(each.solution)
-        methods.append(Method(each.solution.solver.title, Course(tuple(seconds), excess), proved, each.kind))
-    return methods
-
-
-def _course(found: Found, model: Model, goal: float) -> tuple[list[float], list[float]]:
-    """Seconds and energies of a solver after 0, 1, 2, ... steps, each time a quarter more.
-
-    It pauses there, and the clock rests while the energy is computed. A solver that pauses is slower (several
-    steps share a passage over the image), so all times are scaled to one run without a pause, to where it is as
-    good as ``goal``, or else to the end. Every time includes one check; that of the network's answer does too.
-    """
-    solution, begun = found.solution, found.first
-    start = None if begun is None else Candidate(begun.image, begun.dual)
-    solver = (
-        solution.solver.finish
-        if isinstance(solution.solver, Followed)
-        else cast(Solver[Any, Any], solution.solver)
-    )
-
-    def whole(steps: int) -> float:
-        stop = Stop(None, steps=steps)
-        seconds: list[float] = []
-        while not seconds or (len(seconds) < 3 and seconds[0] < QUICK):
-            view, first = model.view(solver.accepts), start_of(model, start)
-            with torch.no_grad():
-                seconds.append(iterate(view, solver, first, stop=stop, watch=Silent(), in_place=True).seconds)
-        return median(seconds)
-
-    runs = [_paused(solver, model, start, int(solution.steps.max()))]
-    if runs[0][1][-1] < QUICK:
-        runs += [_paused(solver, model, start, int(solution.steps.max())) for _ in range(2)]
-    counts, _, energies = runs[0]
-    seconds = [median(times) for times in zip(*(run[1] for run in runs), strict=True)]
-    goes = next((k for k, energy in enumerate(energies) if energy <= goal), len(counts) - 1)
-    first = whole(0)
-    scale = (whole(counts[goes]) - first) / seconds[goes] if seconds[goes] > 0 else 1.0
-    before = first if begun is None else begun.seconds
-    return [before + min(max(scale, 0.5), 1.5) * t for t in seconds], energies
-
-
-def _paused(
-    solver: Solver[Any, Any], model: Model, start: Candidate | None, steps: int
-) -> tuple[list[int], list[float], list[float]]:
-    """Steps, seconds and energies at every pause, without the time until the first."""
-    view, energy = model.view(solver.accepts), model.view(Energy).energy
-    counts, seconds, energies = [0], [0.0], []
-    with torch.no_grad():
-        state = solver.begin(view, start_of(model, start))
-        energies.append(float(energy(solver.candidate(view, state).image)))
-        while counts[-1] < steps and not bool(solver.stuck(state).all()):
-            more = min(max(1, counts[-1] // 4), steps - counts[-1])
-            clock = time.perf_counter()
-            state = solver.advance(view, state, more)
-            seconds.append(seconds[-1] + time.perf_counter() - clock)
-            counts.append(counts[-1] + more)
-            energies.append(float(energy(solver.candidate(view, state).image)))
-    return counts, seconds, energies
-
-
-def _is_alone(found: Found) -> bool:
-    return found.net is not None and found.first is None
-
-
 def _verdicts(
     found: list[Found], methods: list[Method], case: Case, photo: Image, tolerance: float
 ) -> list[BreakEven]:
     """One for each network."""
     pairs = list(zip(found, methods, strict=False))
     solvers = [method for each, method in pairs if each.net is None]
-    alone = [method for each, method in pairs if _is_alone(each)]
+    alone = [method for each, method in pairs if each.alone]
     both = [method for each, method in pairs if each.first is not None]
     size, threads = (photo.shape[3], photo.shape[2]), torch.get_num_threads()
     return [
@@ -354,7 +216,7 @@ def _rows(result: Result, source: str, reference: Image | None, *, silent: bool)
         quality = None if reference is None else float(psnr(solution.image, reference))
         excess = energy_excess(case.model, solution.unknown, best.unknown)
         row = Row.of(solution, source, case.why, quality, excess=excess)
-        told = next(verdicts).record() if _is_alone(each) else None
+        told = next(verdicts).record() if each.alone else None
         if not result.verdicts and not rows and not silent:
             told = {"sentence": unserved([case.label]), "net": None, "pays": None}
         method = f"{case.label}, {solution.solver.title}"

@@ -41,9 +41,8 @@ class DualCorrection(Freedom):
         seed: of the initial weights; the global generator is left alone.
 
     Raises:
-        InputError: fewer channels or layers; a solver without a dual field. A model that is not strongly
-        convex, or
-            has another number of components, is refused when the network is called.
+        InputError: fewer channels or layers; a solver without a dual field. A model that is not strongly convex,
+            or has another number of components, is refused when the network is called.
 
     Source: Adler and Oktem, IEEE Trans. Med. Imaging 37 (2018), "Learned primal-dual reconstruction"; the feasible
     correction and its symmetry: ours.

@@ -30,9 +30,8 @@ class RidgeRegulariser(nn.Module):
         intervals: of the spline psi'.
         reach: where psi' becomes constant, in the units of the image.
         modulus: from 0.1 to 1.
-        steepest: the largest slope of psi', above 0. Steep potentials come closer to the kink of total
-        variation at 0;
-            the Lipschitz constant of the energy's gradient, 1 + 8 steepest at most, grows with it.
+        steepest: the largest slope of psi', above 0. Steep potentials come closer to the kink of total variation
+            at 0; the Lipschitz constant of the energy's gradient, 1 + 8 steepest at most, grows with it.
         seed: of the further filters.
 
     Raises:
