@@ -119,3 +119,40 @@ def bench_training(
     from mindl.app import training as verb
 
     verb.compare(images, steps, output, quiet=quiet, as_json=as_json)
+
+
+@bench.command("science")
+def bench_science(
+    tables: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--table", metavar="NAME", help="Only this one (repeatable): solving, steps, denoisers, finish."
+        ),
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="Photographs to judge on, such as set12/; by default dead leaves.")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Stored networks beside those that ship: weights/research.")
+    ] = None,
+    training: Annotated[int, typer.Option(min=1, help="Steps of training of what is trained here.")] = 400,
+    timed: Annotated[int, typer.Option(min=1, help="Images on which time is taken.")] = 3,
+    output: options.Page = None,
+    threads: options.Threads = None,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+) -> None:
+    """How near networks come to the models they solve, when they pay, and what learned models remove."""
+    options.use(threads, quiet=quiet)
+    from mindl.app.science import verb
+
+    verb.science(
+        tables or [],
+        images,
+        weights,
+        training=training,
+        timed=timed,
+        output=output,
+        quiet=quiet,
+        as_json=as_json,
+    )

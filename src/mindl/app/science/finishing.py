@@ -1,0 +1,106 @@
+"""A network's image and dual field as the start of a solver, against the best cold start, by size."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from mindl.app.science.problems import NOISE, WEIGHT_PER_NOISE, Unseen, noisy, square
+from mindl.app.science.tables import Table, middle, seconds
+from mindl.models import Candidate, rof
+from mindl.neural import NeuralSolver
+from mindl.neural.neural_solver import in_use
+from mindl.solvers import PrimalDual, Stop, cascadic_start, minimise
+from mindl.store import load
+
+SIZES = (128, 256, 512, 1024)
+TOLERANCE = 1e-4
+STEP_SIZES = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0)
+"""Of the primal-dual method: the best of them counts, for the cold start and for the network's."""
+
+
+def finishing(unseen: Unseen) -> tuple[Table, Table]:
+    """Steps on all images; and steps and seconds by size, on the photograph that ships."""
+    net = load("unet-rof")
+    own = _steps_inside(net)
+    found = [_steps(net, rof(noisy(unseen.image(i), i), WEIGHT_PER_NOISE * NOISE)) for i in range(len(unseen))]
+    rows = []
+    cold = middle([each["cold"] for each in found])
+    for name, told in (
+        ("cold", "the data, dual field 0"),
+        ("coarse", "coarser grids first"),
+        ("image", "the network's image, dual field 0"),
+        ("both", "the network's image and dual field"),
+    ):
+        steps = middle([each[name] for each in found])
+        counted = steps + own * (name in ("image", "both"))
+        rows.append((told, f"{steps:.0f}", f"{counted:.0f}", f"{1 - counted / cold:+.0%}"))
+    first = Table(
+        "finish",
+        "How many steps a start saves",
+        ("start of the primal-dual method", f"steps to {TOLERANCE:g}", "with those inside the network", "saved"),
+        rows,
+        f"Total variation denoising, noise 25/255; medians over {unseen.about}, checked after every step; for "
+        f"each start the best of the step sizes {', '.join(f'{s:g}' for s in STEP_SIZES)}.",
+        found,
+    )
+    return first, _by_size(net)
+
+
+def _steps(net: NeuralSolver, model: Any) -> dict[str, float]:
+    with in_use(net):
+        answer = net(model)
+    starts = {
+        "cold": None,
+        "coarse": cascadic_start(model),
+        "image": Candidate(answer.image),
+        "both": answer,
+    }
+    return {name: min(_to_the_end(model, start, size) for size in STEP_SIZES) for name, start in starts.items()}
+
+
+def _to_the_end(model: Any, start: Candidate | None, step_size: float) -> int:
+    begin = Candidate(model.start()) if start is None else start
+    stop = Stop(TOLERANCE, steps=1000, every=1)
+    return int(minimise(model, PrimalDual(step_size=step_size), begin, stop=stop).steps.max())
+
+
+def _by_size(net: NeuralSolver) -> Table:
+    return Table(
+        "sizes",
+        "Time to a certificate, by size",
+        ("image", "solver alone", "network", "and then the solver", "both in parts of the solver alone"),
+        [_of_size(net, side) for side in SIZES],
+        f"To a gap of {TOLERANCE:g}; medians of 5 runs, {torch.get_num_threads()} thread(s).",
+    )
+
+
+def _of_size(net: NeuralSolver, side: int) -> tuple[str, ...]:
+    model, stop = rof(noisy(square(side), 0), WEIGHT_PER_NOISE * NOISE), Stop(TOLERANCE)
+    with in_use(net):
+        begin = net(model)
+
+    def answered() -> float:
+        begun = time.perf_counter()
+        with in_use(net):
+            net(model)
+        return time.perf_counter() - begun
+
+    alone = _seconds(lambda: minimise(model, stop=stop).seconds)
+    first = _seconds(answered)
+    then = _seconds(lambda: minimise(model, PrimalDual(step_size=0.1), begin, stop=stop).seconds)
+    return (f"{side} x {side}", seconds(alone), seconds(first), seconds(then), f"{(first + then) / alone:.1f}")
+
+
+def _seconds(run: Callable[[], float]) -> float:
+    """The median of five runs, after one that nobody counts."""
+    run()
+    return middle([run() for _ in range(5)])
+
+
+def _steps_inside(net: NeuralSolver) -> int:
+    """The solver's steps that belong to the network."""
+    return int(getattr(getattr(net, "steps", None), "steps", 0))

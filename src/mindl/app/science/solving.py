@@ -1,0 +1,119 @@
+"""Networks that solve a model: how near they come, and against the solver at equal energy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from mindl.app.break_even import BreakEven, break_even
+from mindl.app.race import courses, everyone
+from mindl.app.science.problems import POSED, Unseen
+from mindl.app.science.tables import Table, middle, seconds
+from mindl.core.arrays import Image
+from mindl.models import Energy, Model
+from mindl.neural import NeuralSolver
+from mindl.neural.neural_solver import in_use
+from mindl.solvers import Stop, certify, choose, steady_state
+from mindl.store import load, shipped
+
+EXACT = Stop(1e-5, steps=3000)
+"""What the reference is asked for; models without a certificate stop where they are stationary."""
+
+TOLERANCE = 1e-3
+"""To which networks are finished, and solvers run alone, where time is taken."""
+
+
+def networks() -> Iterator[tuple[str, NeuralSolver]]:
+    """What ships and was trained to solve a model, with the model's name."""
+    for name in shipped():
+        net = load(name)
+        if net.trained is not None and net.trained.model in POSED:
+            yield net.trained.model, net
+
+
+def solving(unseen: Unseen, timed: int) -> tuple[Table, Table]:
+    """How near, on all images; and in what time, on the first few."""
+    near: list[tuple[str, ...]] = []
+    pays: list[tuple[str, ...]] = []
+    raw_near: list[dict[str, Any]] = []
+    raw_pays: list[dict[str, Any]] = []
+    for name, net in networks():
+        found = [_judged(net, POSED[name](unseen.image(i), i)) for i in range(len(unseen))]
+        excess, rms = ([each[k] for each in found] for k in (0, 1))
+        count = sum(parameter.numel() for parameter in net.parameters())
+        proved = f"{middle(rms):.2f}" if middle(rms) < math.inf else "nothing"
+        near.append((net.title, name, f"{count:,}", f"{middle(excess):.3%}", f"{max(excess):.3%}", proved))
+        raw_near.append({"net": net.title, "model": name, "excess": excess, "rms": rms})
+        if POSED[name](unseen.image(0), 0).why_not(Energy) is None:
+            duels = [_duel(net, name, unseen.image(i), i) for i in range(min(timed, len(unseen)))]
+            pays.append(_row(duels))
+            raw_pays += [duel.record() for duel in duels]
+    about = f"{unseen.about}; noise of 25/255 and weight 0.75 times the noise, or 5 % of the pixels known."
+    first = Table(
+        "solving",
+        "How near a network comes to the model that it solves",
+        ("network", "model", "parameters", "energy excess, median", "worst", "proved rms, median"),
+        near,
+        "Energy excess is (E(u) - E*) / (E(start) - E*), below 0 where the solver stops at a worse stationary "
+        f"point; for EED the same of squared distances. Proved: grey levels, without any solver's step. {about}",
+        raw_near,
+    )
+    second = Table(
+        "time",
+        "When it pays",
+        (
+            "network",
+            "model",
+            "network alone",
+            "solver to the same energy",
+            f"network, then solver, to {TOLERANCE:g}",
+            f"solver alone to {TOLERANCE:g}",
+            "pays",
+        ),
+        pays,
+        f"Medians over {min(timed, len(unseen))} images, {torch.get_num_threads()} thread(s). {about}",
+        raw_pays,
+    )
+    return first, second
+
+
+def _judged(net: NeuralSolver, model: Model) -> tuple[float, float]:
+    """Excess and proved distance of the network's answer."""
+    reference = steady_state(model, stop=EXACT)
+    with in_use(net):
+        candidate = net(model)
+    if model.why_not(Energy) is not None:
+        first = model.start()
+        away = [float((u - reference.unknown).double().square().sum()) for u in (candidate.image, first)]
+        return away[0] / away[1], math.inf
+    energy = model.view(Energy).checked_energy
+    with torch.no_grad():
+        here, least, begin = (float(energy(u)) for u in (candidate.image, reference.unknown, model.start()))
+    return (here - least) / (begin - least), float(certify(model, candidate, effort=0).rms)
+
+
+def _duel(net: NeuralSolver, name: str, clean: Image, index: int) -> BreakEven:
+    model = POSED[name](clean, index)
+    solver, _ = choose(model)
+    found = everyone(model, name, [net], {solver.title: solver}, TOLERANCE, quiet=True)
+    methods = list(zip(found, courses(found, model), strict=True))
+    alone = next(method for each, method in methods if each.alone)
+    cold = next(method for each, method in methods if each.net is None)
+    finished = next(method for each, method in methods if each.first is not None)
+    size = (clean.shape[3], clean.shape[2])
+    return break_even(name, size, torch.get_num_threads(), [cold], alone, finished, TOLERANCE)
+
+
+def _row(duels: list[BreakEven]) -> tuple[str, ...]:
+    times = [
+        middle([duel.alone.seconds for duel in duels]),
+        middle([duel.alone.solver_seconds for duel in duels]),
+        middle([duel.duels[-1].seconds for duel in duels]),
+        middle([duel.duels[-1].solver_seconds for duel in duels]),
+    ]
+    told = ["never" if math.isinf(t) else seconds(t) for t in times]
+    share = sum(duel.pays for duel in duels)
+    return (duels[0].net, duels[0].model, *told, f"{share} of {len(duels)}")
