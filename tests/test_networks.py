@@ -194,6 +194,11 @@ CASES = {
         md.neural.PreconditionedSteps(wild(md.nets.UNet(2, 1, widths=(6, 8))), 3),
         harmonic,
     ),
+    "tiled": (md.neural.Tiled(witness(), tile=8, overlap=4), lambda f: md.models.rof(f, 0.1)),
+    "image prior": (
+        md.neural.ImagePrior(md.nets.UNet(8, 2, widths=(4, 4)), steps=2),
+        lambda f: md.models.rof(f, 0.1),
+    ),
     "multigrid": (
         MultigridNet(md.nets.VCycle([[0, -1, 0], [-1, 5, -1], [0, -1, 0]], levels=2)),
         lambda f: md.models.whittaker_tikhonov(f, 1.0),

@@ -23,7 +23,7 @@ from mindl.models.denoising import DENOISING, DenoisingModel, anisotropic_rof, r
 from mindl.models.inpainting import INPAINTING
 from mindl.models.model import Model
 from mindl.models.tables import UNPROVED_INPAINTING
-from mindl.neural import NeuralSolver, answer, finisher
+from mindl.neural import NeuralSolver, ReadingSolver, Refined, Tiled, answer, finisher
 from mindl.solvers.choosing import SOLVERS
 from mindl.solvers.solution import Solution
 from mindl.solvers.solver import Solver
@@ -124,7 +124,20 @@ def solve(
     if net is None:
         return steady_state(plan.model, chosen, stop=Stop(tolerance), watch=watch)
     then = (chosen or finisher(plan.model)) if finish else None
-    return answer(plan.model, net, tolerance, finish=then, watch=watch)
+    return answer(plan.model, _fitting(net, plan.model), tolerance, finish=then, watch=watch)
+
+
+LARGE = 1 << 22
+"""Pixels from which on a network that reads a model runs tile by tile: untiled a U-Net takes 300 bytes a pixel."""
+
+
+def _fitting(net: NeuralSolver, model: Model) -> NeuralSolver:
+    """The network, in tiles if the image is large."""
+    shape = model.image_shape
+    if shape is None or shape[2] * shape[3] <= LARGE:
+        return net
+    inner = net.net if isinstance(net, Refined) else net
+    return Tiled(net, title=net.title) if isinstance(inner, ReadingSolver) else net
 
 
 def network(net: str | os.PathLike[str] | NeuralSolver | None) -> NeuralSolver | None:

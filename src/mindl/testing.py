@@ -296,6 +296,8 @@ def check_network(net: NeuralSolver, model_of: Callable[[Image], Energy]) -> Non
             _claim(view.operator(data).shape == whole.dual.shape, f"{where}: the dual field has another shape")
             legal = torch.allclose(view.feasible(whole.dual), whole.dual, atol=1e-6)
             _claim(legal, f"{where}: the dual field is not feasible")
+    if not list(net.parameters()):
+        return  # nothing that could learn
     net.train()
     net.zero_grad()
     candidate = net(model)

@@ -7,6 +7,7 @@ from mindl.neural.equilibrium import Equilibrium
 from mindl.neural.filters import Filters
 from mindl.neural.free_parts import DiffusionTensor, ModelWeight, RadialPenaliser, SplinePenaliser
 from mindl.neural.freedom import Extrapolation, Freedom, StepSizes
+from mindl.neural.image_prior import ImagePrior
 from mindl.neural.learned_model import LearnedModel
 from mindl.neural.learned_preconditioner import NetworkPreconditioner, PreconditionedSteps
 from mindl.neural.multigrid_net import MultigridNet
@@ -18,18 +19,21 @@ from mindl.neural.reading import READINGS, Filled, InUnitsOfWeight, Reading, Sho
 from mindl.neural.refined import Refined
 from mindl.neural.ridge import RidgeRegulariser
 from mindl.neural.step_profile import Profile, profile
+from mindl.neural.tiled import Tiled
 from mindl.neural.unrolled import Unrolled
 from mindl.neural.witness_head import WitnessHead
 
 NEURAL_SOLVERS: dict[str, type[NeuralSolver]] = {
     "Direct": Direct,
     "Equilibrium": Equilibrium,
+    "ImagePrior": ImagePrior,
     "LearnedModel": LearnedModel,
     "MultigridNet": MultigridNet,
     "PlugAndPlay": PlugAndPlay,
     "PreconditionedSteps": PreconditionedSteps,
     "Pyramid": Pyramid,
     "Refined": Refined,
+    "Tiled": Tiled,
     "Unrolled": Unrolled,
     "WitnessHead": WitnessHead,
 }
@@ -60,6 +64,7 @@ __all__ = [
     "Filters",
     "Followed",
     "Freedom",
+    "ImagePrior",
     "InUnitsOfWeight",
     "LearnedModel",
     "ModelWeight",
@@ -80,6 +85,7 @@ __all__ = [
     "SplinePenaliser",
     "Start",
     "StepSizes",
+    "Tiled",
     "Unrolled",
     "WithLevel",
     "WithWeight",
