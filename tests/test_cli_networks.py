@@ -100,7 +100,7 @@ def test_train_begins_with_stored_weights(capsys, tmp_path: Path, tiny: None, ph
     assert all(torch.equal(a, b) for a, b in zip(tuned.parameters(), stored.parameters(), strict=True))
     assert "It began with the weights of unet-rof." in (tmp_path / "tuned/model/README.md").read_text()
     status, _, err = run(capsys, *words, "-o", tmp_path / "other", "--start", "unet-harmonic")
-    assert status == 2 and "without a place in the network: network.ascent.1.0.first.bias" in err
+    assert status == 2 and "without a place in the network: network.ascent.0.0.first.bias" in err
     assert not (tmp_path / "other").exists()
 
 
@@ -158,7 +158,7 @@ def test_train_lists_its_recipes(capsys) -> None:
 
 def test_weights(capsys, tmp_path: Path) -> None:
     status, out, _ = run(capsys, "weights", "list")
-    assert status == 0 and "unet-rof" in out and "244 kB" in out
+    assert status == 0 and "unet-rof" in out and "575 kB" in out
     status, out, _ = run(capsys, "weights", "list", "--json")
     assert json.loads(out)[1]["trained"].startswith("rof, noise 5/255 to 50/255")
     status, out, _ = run(capsys, "weights", "show", "unet-rof")

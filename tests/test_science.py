@@ -111,8 +111,9 @@ def test_denoisers_are_those_that_learned_images(tmp_path: Path, photos: Path) -
 def test_a_start_at_the_solution_saves_all_steps(photos: Path) -> None:
     model = problems.POSED["rof"](unseen(photos).image(1), 1)
     exact = md.minimise(model, stop=md.Stop(1e-6))
-    start = md.models.Candidate(exact.image, exact.dual)
-    assert finishing._to_the_end(model, start, 0.1) == 0 < finishing._to_the_end(model, None, 0.1)
+    start, cold = md.models.Candidate(exact.image, exact.dual), md.models.Candidate(model.start())
+    for solver in (md.solvers.PrimalDual(step_size=0.1), md.solvers.ADMM(penalty=5.0)):
+        assert finishing.to_the_end(model, start, solver) == 0 < finishing.to_the_end(model, cold, solver)
 
 
 def test_the_verb_prints_its_tables(capsys: pytest.CaptureFixture[str], tmp_path: Path, photos: Path) -> None:

@@ -44,7 +44,7 @@ UNET_ELASTICA = Recipe(
     task=Inpainting(model_of=elastica_inpainting, known=(0.02, 0.20)),
     examined=Inpainting(model_of=elastica_inpainting, known=(0.05, 0.05)),
     training=Training(
-        steps=5000, batch=12, crop=64, loss=EnergyLoss(), optimiser=Adam(rate=4e-3), check_every=250
+        steps=4000, batch=12, crop=64, loss=EnergyLoss(), optimiser=Adam(rate=4e-3), check_every=250
     ),
     limits=FILLING,
 )
