@@ -193,7 +193,9 @@ def test_a_useless_answer_costs_one_more_product_and_is_counted() -> None:
 # Images, types and sizes
 
 
-@pytest.mark.parametrize("inner", [Map(rectified), Multigrid(full=True), GaussSeidel()], ids=repr)
+@pytest.mark.parametrize(
+    "inner", [Map(rectified), Multigrid(full=True), GaussSeidel()], ids=lambda each: type(each).__name__
+)
 def test_contract(inner) -> None:
     solver = FlexibleConjugateGradient(inner, refresh=3)
     for shape, dtype in (((2, 3, 6, 5), torch.float32), ((1, 1, 1, 1), F64), ((1, 3, 1, 7), F64)):
