@@ -160,11 +160,11 @@ def test_weights(capsys, tmp_path: Path) -> None:
     status, out, _ = run(capsys, "weights", "list")
     assert status == 0 and "unet-rof" in out and "575 kB" in out
     status, out, _ = run(capsys, "weights", "list", "--json")
-    assert json.loads(out)[1]["trained"].startswith("rof, noise 5/255 to 50/255")
+    assert json.loads(out)[2]["trained"].startswith("rof, noise 5/255 to 50/255")
     status, out, _ = run(capsys, "weights", "show", "unet-rof")
     assert status == 0 and out.startswith("# unet-rof") and "## Limits" in out
     status, out, _ = run(capsys, "weights", "check")
-    assert status == 0 and out.count("complete and unaltered") == 2
+    assert status == 0 and out.count("complete and unaltered") == 3
     shutil.copytree(md.store.shipped()["unet-rof"], tmp_path / "bent")
     with (tmp_path / "bent/model.safetensors").open("ab") as file:
         file.write(b"x")

@@ -334,5 +334,7 @@ def test_a_network_for_the_second_order() -> None:
     assert solution.image.shape == data.shape
     finished = md.answer(model, net, 1e-2, finish=PrimalDual())
     assert finished.outcome.certified
+    with pytest.raises(ViewError, match="does not follow from a dual field: take Direct"):
+        WitnessHead(UNet(1, 5, widths=(4, 4)), InUnitsOfWeight())(model)
     with pytest.raises(InputError, match="3 outputs for each channel of tgv, got 1"):
         Direct(UNet(1, 1, widths=(4, 4)), Start())(model)

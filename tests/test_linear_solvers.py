@@ -278,5 +278,7 @@ def test_the_solver_is_chosen_and_the_reason_given(dtype) -> None:
     assert chosen["stiff"].solver.preconditioner == md.solvers.Multigrid()
     assert chosen["inpainting"].solver.preconditioner == md.solvers.Multigrid()
     assert isinstance(chosen["convex"].solver, md.solvers.PrimalDual)
-    assert isinstance(chosen["smooth"].solver, md.solvers.LBFGS)
+    assert isinstance(chosen["smooth"].solver, md.solvers.AcceleratedGradient)
+    unbounded, _ = md.solvers.choose(md.models.elastica_inpainting(f, mask))
+    assert isinstance(unbounded, md.solvers.LBFGS)
     assert all(solution.why and solution.outcome.certified for solution in chosen.values())

@@ -35,6 +35,13 @@ class WitnessHead(ReadingSolver):
 
     accepts: type[Model] = SaddlePoint
 
+    def why_not(self, model: Model) -> str | None:
+        """What cannot be read; or an unknown that a dual field does not determine."""
+        reason = super().why_not(model)
+        if reason is None and model.start().shape != model.image_shape:
+            reason = "its unknown holds more than the image, and does not follow from a dual field: take Direct"
+        return reason
+
     def answer(self, view: SaddlePoint, output: Tensor, shown: Shown) -> Candidate:
         """The feasible field nearest to the output, and its image."""
         components = view.operator(view.start()[:1, :1, :1, :1]).shape[2]

@@ -61,9 +61,9 @@ def transfer(net: nn.Module, source: str | os.PathLike[str] | nn.Module, *, part
         InputError: no network.
 
     >>> import mindl as md
-    >>> network = md.nets.UNet(1, 2, widths=(16, 32), blocks=(2, 3))
-    >>> wider = md.neural.WitnessHead(network, md.neural.InUnitsOfWeight())
-    >>> len(transfer(wider, "unet-rof", partial=True).missing) > 0
+    >>> network = md.nets.UNet(2, 1, widths=(16, 32, 32), blocks=3)
+    >>> wider = md.neural.Direct(network, md.neural.Filled())
+    >>> len(transfer(wider, "unet-harmonic", partial=True).missing) > 0
     True
     """
     if not isinstance(net, nn.Module):
