@@ -12,6 +12,7 @@ from conftest import random_image
 from test_cli import run
 
 import mindl as md
+from mindl.app.race import good_start
 from mindl.app.science import denoisers, finishing, problems, solving, steps
 from mindl.app.science.tables import Table
 from mindl.neural import LearnedModel, RidgeRegulariser, Unrolled
@@ -131,3 +132,14 @@ def test_the_verb_prints_its_tables(capsys: pytest.CaptureFixture[str], tmp_path
     status, _, err = run(capsys, "bench", "science", "--table", "denoisers", "--images", str(empty))
     assert status == 2 and "holds no image" in err
     assert torch.get_num_threads() >= 1
+
+
+def test_solvers_begin_well_where_the_start_matters() -> None:
+    """A network that is shown a rough filling must be held against a solver that begins there."""
+    photo, known = random_image(1, 1, 32, 32), md.images.random_mask(32, 32, 0.1, seed=0)
+    model = md.models.elastica_inpainting(photo, known)
+    start = good_start(model)
+    assert start is not None and float(model.energy(start.image)) < 0.7 * float(model.energy(model.start()))
+    assert torch.equal(start.image[known], photo[known])
+    assert good_start(md.models.harmonic_inpainting(photo, known)) is None
+    assert good_start(md.models.rof(photo, 0.1)) is None

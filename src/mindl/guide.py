@@ -82,7 +82,7 @@ PAYS = (
     (
         "`elastica_inpainting`",
         "`unet-elastica`",
-        "from the first answer on: a lower energy than L-BFGS finds, in a small part of its time",
+        "from the first answer on: at equal energy some ten times faster than L-BFGS from the same rough filling",
     ),
     (
         "every energy",
