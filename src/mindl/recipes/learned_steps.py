@@ -23,8 +23,7 @@ STEPS_ROF = Recipe(
     examined=Denoising(),
     training=Training(steps=4000, batch=12, crop=48, loss=GapLoss(), optimiser=Adam(rate=4e-3), check_every=250),
     limits=(
-        "It is to solve the model, as far as the table says, and no more. A step with its small network costs as "
-        "much as\n"
-        "many plain steps: it shows what can be learned, and is no way to save time on a CPU."
+        "It is to solve the model, as far as the table says, and no more. A step with its small network costs as\n"
+        "much as many plain steps: it shows what can be learned, and is no way to save time on a CPU."
     ),
 )

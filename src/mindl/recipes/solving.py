@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from mindl.learning import Adam, Denoising, EnergyLoss, GapLoss, Inpainting, SolutionLoss, Training
-from mindl.models import eed_inpainting, elastica_inpainting, huber_rof, tgv, tv_inpainting
+from collections.abc import Callable
+
+from mindl.learning import Adam, Denoising, EnergyLoss, GapLoss, Inpainting, Loss, SolutionLoss, Training
+from mindl.models import Model, eed_inpainting, elastica_inpainting, huber_rof, tgv, tv_inpainting
 from mindl.nets import UNet
 from mindl.neural import (
     Direct,
@@ -21,54 +23,47 @@ from mindl.recipes.recipe import Recipe
 from mindl.solvers import PrimalDual
 
 FILLING = (
-    "Its answer is an approximation without a proof of its own. With fewer known pixels than it was trained for, "
-    "or with\n"
-    "large holes instead of single missing pixels, it is poor; a solver goes on from it with `finish`."
+    "Its answer is an approximation without a proof of its own. With fewer known pixels than it was trained for,\n"
+    "or with large holes instead of single missing pixels, it is poor; a solver goes on from it with `finish`."
 )
 
 DENOISING = (
-    "It is to solve the model, as far as the table says, and no more: what the model does to textures, it does "
-    "too.\n"
-    "Outside the range of noise and weight its answer may be poor; the certificate says so."
+    "It is to solve the model, as far as the table says, and no more: what the model does to textures, it does\n"
+    "too. Outside the range of noise and weight its answer may be poor; the certificate says so."
 )
 
 
-def _fill(name: str) -> NeuralSolver:
-    return Direct(UNet(2, 1, widths=(16, 32, 32, 32), blocks=2), Filled(), title=name)
+def _filling(
+    name: str, about: str, model_of: Callable[..., Model], *, loss: Loss, steps: int = 5000, solved: int = 0
+) -> Recipe:
+    """A U-Net that corrects a rough filling, for 2 % to 20 % known pixels."""
+    return Recipe(
+        name=name,
+        about=f"{about}, 2 % to 20 % of the pixels known",
+        make=lambda: Direct(UNet(2, 1, widths=(16, 32, 32, 32), blocks=2), Filled(), title=name),
+        task=Inpainting(model_of=model_of, known=(0.02, 0.20)),
+        examined=Inpainting(model_of=model_of, known=(0.05, 0.05)),
+        training=Training(steps=steps, batch=12, crop=64, loss=loss, optimiser=Adam(rate=4e-3), check_every=250),
+        limits=FILLING,
+        solved=solved,
+    )
 
 
-UNET_ELASTICA = Recipe(
-    name="unet-elastica",
-    about="inpainting by Euler's elastica (elastica_inpainting), 2 % to 20 % of the pixels known",
-    make=lambda: _fill("unet-elastica"),
-    task=Inpainting(model_of=elastica_inpainting, known=(0.02, 0.20)),
-    examined=Inpainting(model_of=elastica_inpainting, known=(0.05, 0.05)),
-    training=Training(
-        steps=4000, batch=12, crop=64, loss=EnergyLoss(), optimiser=Adam(rate=4e-3), check_every=250
-    ),
-    limits=FILLING,
+UNET_ELASTICA = _filling(
+    "unet-elastica",
+    "inpainting by Euler's elastica (elastica_inpainting)",
+    elastica_inpainting,
+    loss=EnergyLoss(),
+    steps=4000,
 )
-UNET_TV = Recipe(
-    name="unet-tv",
-    about="inpainting of least total variation (tv_inpainting), 2 % to 20 % of the pixels known",
-    make=lambda: _fill("unet-tv"),
-    task=Inpainting(model_of=tv_inpainting, known=(0.02, 0.20)),
-    examined=Inpainting(model_of=tv_inpainting, known=(0.05, 0.05)),
-    training=Training(
-        steps=5000, batch=12, crop=64, loss=EnergyLoss(), optimiser=Adam(rate=4e-3), check_every=250
-    ),
-    limits=FILLING,
+UNET_TV = _filling(
+    "unet-tv", "inpainting of least total variation (tv_inpainting)", tv_inpainting, loss=EnergyLoss()
 )
-UNET_EED = Recipe(
-    name="unet-eed",
-    about="inpainting by edge-enhancing diffusion (eed_inpainting), 2 % to 20 % known, learned from its rest",
-    make=lambda: _fill("unet-eed"),
-    task=Inpainting(model_of=eed_inpainting, known=(0.02, 0.20)),
-    examined=Inpainting(model_of=eed_inpainting, known=(0.05, 0.05)),
-    training=Training(
-        steps=5000, batch=12, crop=64, loss=SolutionLoss(), optimiser=Adam(rate=4e-3), check_every=250
-    ),
-    limits=FILLING,
+UNET_EED = _filling(
+    "unet-eed",
+    "inpainting by edge-enhancing diffusion (eed_inpainting), learned from its rest",
+    eed_inpainting,
+    loss=SolutionLoss(),
     solved=2048,
 )
 
