@@ -12,9 +12,9 @@ from mindl.solvers import AcceleratedGradient
 NOISE = 25 / 255
 
 LIMITS = (
-    "Its regulariser was learned for noise of 25/255; `net.learned(model)` is the energy that it stands for, and\n"
-    "what a solver finds of that is certified. The certificate of `md.answer(model, net)` tells how far the image\n"
-    "is from the solution of the model that it is asked with, which is another one."
+    "Its regulariser was learned for noise of 25/255; `net.learned(model)` is the energy that it stands for,\n"
+    "and what a solver finds of that is certified. The certificate of `md.answer(model, net)` tells how far the\n"
+    "image is from the solution of the model that it is asked with, which is another one."
 )
 
 
