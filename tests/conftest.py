@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
+from torch import nn
 
 settings.register_profile(
     "mindl",
@@ -42,3 +44,13 @@ def _as_many_threads_as_before() -> Iterator[None]:
 
 def random_image(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> torch.Tensor:
     return torch.rand(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+def wild(module: nn.Module, seed: int = 0, size: float = 0.5) -> nn.Module:
+    """Random weights everywhere, so that no block is the identity and no output is small."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            spread = size / math.sqrt(max(1, parameter[0].numel()))
+            parameter.copy_(spread * torch.randn(parameter.shape, generator=generator))
+    return module

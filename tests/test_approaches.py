@@ -809,3 +809,13 @@ def test_a_run_that_is_begun_anew_begins_with_its_own_weights(tmp_path: Path) ->
     fit(nets[0], Denoising(), LEAVES, SHORT)
     fit(nets[1], Denoising(), LEAVES, SHORT, folder=tmp_path / "run")
     assert all(torch.equal(a, b) for a, b in zip(*(net.parameters() for net in nets), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("loss", "model"), [(SupervisedLoss(), None), (SURE(), None), (Noise2Self(), None), (EnergyLoss(), "rof")]
+)
+def test_what_learned_images_is_trained_for_no_model(loss: Loss, model: str | None) -> None:
+    """Or it would be taken for a poor solver of the model that its problems were posed in."""
+    net = Direct(md.nets.UNet(1, 1, widths=(4, 4)), Start())
+    md.fit(net, Denoising(), DeadLeaves(2, size=24), Training(steps=1, batch=1, crop=16, loss=loss), monitor=None)
+    assert net.trained is not None and net.trained.model == model and net.trained.noise is not None

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from conftest import random_image
+from conftest import random_image, wild
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
@@ -38,16 +38,6 @@ from mindl.neural import (
 )
 from mindl.neural.neural_solver import in_use
 from mindl.testing import check_network
-
-
-def wild(module: nn.Module, seed: int = 0, size: float = 0.5) -> nn.Module:
-    """Random weights everywhere, so that no block is the identity and no output is small."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in module.parameters():
-            spread = size / math.sqrt(max(1, parameter[0].numel()))
-            parameter.copy_(spread * torch.randn(parameter.shape, generator=generator))
-    return module
 
 
 def witness(channels: int = 1, seed: int = 0, size: float = 2.0) -> WitnessHead:

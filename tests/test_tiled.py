@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import math
+from functools import partial
 
 import pytest
 import torch
 from conftest import random_image
+from conftest import wild as spread_out
 from torch import nn
 
 import mindl as md
@@ -27,15 +28,8 @@ from mindl.neural import (
 from mindl.neural.tiled import Tiled
 from mindl.testing import check_network
 
-
-def wild(module: nn.Module, seed: int = 0, size: float = 1.5) -> nn.Module:
-    """Random weights everywhere, so that no block is the identity."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in module.parameters():
-            spread = size / math.sqrt(max(1, parameter[0].numel()))
-            parameter.copy_(spread * torch.randn(parameter.shape, generator=generator))
-    return module
+wild = partial(spread_out, size=1.5)
+"""Random weights everywhere, so that no block is the identity."""
 
 
 def slanted(*shape: int, seed: int = 0) -> torch.Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -41,6 +42,7 @@ class Noise2Self(Loss):
     Source: Batson and Royer, ICML 2019; Krull, Buchholz and Jug, CVPR 2019 for neighbours in the place of pixels.
     """
 
+    learns_images: ClassVar[bool] = True
     spacing: int = 4
 
     def __post_init__(self) -> None:
@@ -92,6 +94,7 @@ class SURE(Loss):
     Source: Stein, Ann. Statist. 9 (1981); Ramani, Blu and Unser, IEEE Trans. Image Process. 17 (2008).
     """
 
+    learns_images: ClassVar[bool] = True
     step: float = 0.05
 
     def __post_init__(self) -> None:

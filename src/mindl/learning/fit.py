@@ -273,7 +273,8 @@ def _train(
             clock = time.perf_counter()  # what is written and shown is no waiting for data
     learner.finish()
     if done:
-        net.trained = task.range_on(stream.source.noise)
+        known = task.range_on(stream.source.noise)
+        net.trained = replace(known, model=None) if training.loss.learns_images else known
     config = describe(net, task, training, validation)
     return Run(net, done, over or done >= training.steps, record, skipped, None, config)
 

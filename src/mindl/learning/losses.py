@@ -27,6 +27,8 @@ class Loss(ABC):
 
     needs: ClassVar[tuple[str, ...]] = ()
     """What it must be shown besides the problem itself: ``clean``, ``second`` or ``solution``."""
+    learns_images: ClassVar[bool] = False
+    """Whether what it teaches is what images look like, so that a network solves no model in particular."""
 
     @abstractmethod
     def of(self, net: NeuralSolver, task: Task, problems: Problem, generator: torch.Generator) -> PerImage:

@@ -43,6 +43,7 @@ class SupervisedLoss(TargetLoss):
     """
 
     needs: ClassVar[tuple[str, ...]] = ("clean",)
+    learns_images: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
@@ -71,3 +72,4 @@ class Noise2Noise(TargetLoss):
     """
 
     needs: ClassVar[tuple[str, ...]] = ("second",)
+    learns_images: ClassVar[bool] = True

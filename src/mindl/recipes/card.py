@@ -34,7 +34,7 @@ def model_card(
     count = sum(parameter.numel() for parameter in net.parameters())
     examined = "\n".join(f"| {what} | {value} |" for what, value in _examined(recipe, validation.model, found))
     learned = isinstance(net, LearnedModel)
-    finish = "" if "clean" in recipe.training.loss.needs else FINISH
+    finish = "" if recipe.training.loss.learns_images else FINISH
     finish += LEARNED if learned else ""
     where = f"{source.about} (SHA-256 {source.fingerprint()[:16]})"
     training = recipe.training
@@ -79,7 +79,7 @@ def _examined(recipe: Recipe, model: Model, found: Findings) -> list[tuple[str, 
     """What is told of an examination: of solving a model how exactly, of learning images how near to them."""
     row = found.row
     psnr = f"{row['psnr']:.2f} dB"
-    if "clean" in recipe.training.loss.needs:
+    if recipe.training.loss.learns_images:
         first = f"{float(found.psnr_of_start.mean()):.2f} dB"
         other = f"{row['psnr_of_minimiser']:.2f} dB"
         return [

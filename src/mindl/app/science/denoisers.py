@@ -68,4 +68,4 @@ def denoisers(unseen: Unseen, weights: Path | None) -> Table:
 
 def learned_images(net: NeuralSolver) -> bool:
     """Whether a network learned what images look like rather than a model's solution."""
-    return isinstance(net, LearnedModel) or net.title.endswith(("-25", "-blind", "-15", "-50"))
+    return net.trained is not None and net.trained.model is None
