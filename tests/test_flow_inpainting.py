@@ -248,6 +248,19 @@ def test_elastica_never_moves_known_pixels() -> None:
     md.testing.check_model(model)
 
 
+def test_elastica_begins_with_a_rough_filling() -> None:
+    """Which stationary point is found depends on the start; a network that is shown a rough filling must be held
+    against a solver that begins there."""
+    image, known = rand(2, 3, 32, 32), md.images.random_mask(32, 32, 0.1, seed=0)
+    model = md.models.elastica_inpainting(torch.where(known, image, math.nan), known)
+    start = model.start()
+    assert torch.equal(torch.where(known, start, 0), torch.where(known, image, 0))
+    mean = md.models.tv_inpainting(image, known).start()
+    assert (model.energy(start) < 0.7 * model.energy(mean)).all()
+    alone = md.models.elastica_inpainting(image[1:], known).start()
+    assert torch.equal(start[1:], alone)
+
+
 # In one line -----------------------------------------------------------------------------------------------------
 
 

@@ -13,9 +13,8 @@ import torch
 
 from mindl.app.break_even import Course, Method
 from mindl.app.report import Progress
-from mindl.calculus import pull_push
 from mindl.core.arrays import PerImageFlag
-from mindl.models import UNPROVED_INPAINTING, Candidate, Energy, Model, known_pixels
+from mindl.models import Candidate, Energy, Model
 from mindl.models.certificate import Certificate
 from mindl.neural import NeuralSolver, answer, finisher
 from mindl.neural.answer import Followed
@@ -29,17 +28,6 @@ QUICK = 1.0
 
 WARM = 10
 """Steps of a run that nobody times: sweeps are compiled, or loaded, when they are first needed."""
-
-
-def good_start(model: Model) -> Candidate | None:
-    """Where a solver should begin: where the model says (None), but for nonconvex energies of inpainting.
-
-    There it is the rough filling that networks are shown: the mean of the known pixels is far from any answer.
-    """
-    known = known_pixels(model)
-    if known is None or model.title not in UNPROVED_INPAINTING:
-        return None
-    return Candidate(pull_push(known.data, known.mask.expand_as(known.data)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,9 +77,8 @@ def everyone(
     found = []
     for name, solver in solvers.items():
         with Progress(f"{label} by {name}", quiet=quiet) as progress:
-            begin = good_start(model)
-            minimise(model, solver, begin, stop=Stop(tolerance, steps=WARM))
-            run = partial(minimise, model, solver, begin, stop=Stop(tolerance))
+            minimise(model, solver, stop=Stop(tolerance, steps=WARM))
+            run = partial(minimise, model, solver, stop=Stop(tolerance))
             found.append(Found(*_of_median_time(run, progress)))
     finish = finisher(model) if nets else None
     for net in nets:
@@ -139,7 +126,7 @@ def _course(found: Found, model: Model, goal: float) -> tuple[list[float], list[
     good as ``goal``, or else to the end. Every time includes one check; that of the network's answer does too.
     """
     solution, begun = found.solution, found.first
-    start = good_start(model) if begun is None else Candidate(begun.image, begun.dual)
+    start = None if begun is None else Candidate(begun.image, begun.dual)
     solver = (
         solution.solver.finish
         if isinstance(solution.solver, Followed)

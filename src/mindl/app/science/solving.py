@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from mindl.app.break_even import BreakEven, break_even
-from mindl.app.race import courses, everyone, good_start
+from mindl.app.race import courses, everyone
 from mindl.app.science.problems import POSED, Unseen
 from mindl.app.science.tables import Table, middle, seconds
 from mindl.models import UNPROVED_INPAINTING, Energy, Model
@@ -93,7 +93,7 @@ def _posed(name: str, unseen: Unseen, index: int) -> Model:
 def _judged(net: NeuralSolver, model: Model) -> tuple[float, float]:
     """Excess and proved distance of the network's answer."""
     stop = ROUGH if model.title in UNPROVED_INPAINTING else EXACT
-    reference = steady_state(model, start=good_start(model), stop=stop)
+    reference = steady_state(model, stop=stop)
     with in_use(net):
         candidate = net(model)
     if model.why_not(Energy) is not None:
