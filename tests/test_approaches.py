@@ -819,3 +819,17 @@ def test_what_learned_images_is_trained_for_no_model(loss: Loss, model: str | No
     net = Direct(md.nets.UNet(1, 1, widths=(4, 4)), Start())
     md.fit(net, Denoising(), DeadLeaves(2, size=24), Training(steps=1, batch=1, crop=16, loss=loss), monitor=None)
     assert net.trained is not None and net.trained.model == model and net.trained.noise is not None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(set(RECIPES) - {f"denoise-{approach.name}" for approach in APPROACHES}))
+def test_every_recipe_trains_stores_and_is_loaded(name: str, tmp_path: Path) -> None:
+    recipe = RECIPES[name]
+    settings = replace(recipe.training, steps=2, batch=1, crop=32, crops_per_image=1, check_every=2)
+    brief = replace(recipe, training=settings, leaves=2, solved=min(recipe.solved, 2))
+    run = train(brief, tmp_path / "run")
+    assert run.finished and all(p.isfinite().all() for p in run.net.parameters())
+    assert recipe.about in (tmp_path / "run" / "model" / "README.md").read_text()
+    again = md.load(tmp_path / "run" / "model")
+    assert repr(again) == repr(run.net) and again.trained == run.net.trained
+    assert (again.trained.model is None) == recipe.training.loss.learns_images

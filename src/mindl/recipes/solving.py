@@ -34,7 +34,14 @@ DENOISING = (
 
 
 def _filling(
-    name: str, about: str, model_of: Callable[..., Model], *, loss: Loss, steps: int = 5000, solved: int = 0
+    name: str,
+    about: str,
+    model_of: Callable[..., Model],
+    *,
+    loss: Loss,
+    steps: int = 3000,
+    precision: str = "bfloat16",
+    solved: int = 0,
 ) -> Recipe:
     """A U-Net that corrects a rough filling, for 2 % to 20 % known pixels."""
     return Recipe(
@@ -43,7 +50,15 @@ def _filling(
         make=lambda: Direct(UNet(2, 1, widths=(16, 32, 32, 32), blocks=2), Filled(), title=name),
         task=Inpainting(model_of=model_of, known=(0.02, 0.20)),
         examined=Inpainting(model_of=model_of, known=(0.05, 0.05)),
-        training=Training(steps=steps, batch=12, crop=64, loss=loss, optimiser=Adam(rate=4e-3), check_every=250),
+        training=Training(
+            steps=steps,
+            batch=12,
+            crop=64,
+            loss=loss,
+            optimiser=Adam(rate=4e-3),
+            precision=precision,
+            check_every=250,
+        ),
         limits=FILLING,
         solved=solved,
     )
@@ -55,6 +70,7 @@ UNET_ELASTICA = _filling(
     elastica_inpainting,
     loss=EnergyLoss(),
     steps=4000,
+    precision="float32",
 )
 UNET_TV = _filling(
     "unet-tv", "inpainting of least total variation (tv_inpainting)", tv_inpainting, loss=EnergyLoss()
@@ -80,7 +96,7 @@ UNET_TGV = Recipe(
     task=Denoising(model_of=tgv, noise=(5 / 255, 50 / 255), weight_per_noise=(0.5, 1.0)),
     examined=Denoising(model_of=tgv),
     training=Training(
-        steps=5000, batch=12, crop=64, loss=EnergyLoss(), optimiser=Adam(rate=8e-3), check_every=250
+        steps=2500, batch=12, crop=64, loss=EnergyLoss(), optimiser=Adam(rate=8e-3), check_every=250
     ),
     limits=DENOISING,
 )
@@ -97,6 +113,6 @@ UNET_HUBER = Recipe(
     make=_huber,
     task=Denoising(model_of=huber_rof, noise=(5 / 255, 50 / 255), weight_per_noise=(0.5, 1.0)),
     examined=Denoising(model_of=huber_rof),
-    training=Training(steps=5000, batch=12, crop=64, loss=GapLoss(), optimiser=Adam(rate=8e-3), check_every=250),
+    training=Training(steps=2500, batch=12, crop=64, loss=GapLoss(), optimiser=Adam(rate=8e-3), check_every=250),
     limits=DENOISING,
 )
