@@ -26,16 +26,19 @@ from mindl.neural import (
     Equilibrium,
     Filled,
     InUnitsOfWeight,
+    LearnedModel,
+    Minimised,
     MultigridNet,
     NeuralSolver,
     PlugAndPlay,
     Pyramid,
+    RidgeRegulariser,
     StepSizes,
     Unrolled,
     WithLevel,
     WithWeight,
 )
-from mindl.solvers import DualFISTA, Explicit, GradientDescent, LaggedDiffusivity, PrimalDual
+from mindl.solvers import AcceleratedGradient, DualFISTA, Explicit, GradientDescent, LaggedDiffusivity, PrimalDual
 from mindl.store import export
 
 MODULE = sys.modules["mindl.store.export"]
@@ -202,6 +205,7 @@ def test_the_pyramid_of_a_program_is_the_usual_one() -> None:
     ("net", "reason"),
     [
         (Equilibrium(GradientDescent()), "a program has a fixed number of steps"),
+        (LearnedModel(RidgeRegulariser(2, 3), Minimised(AcceleratedGradient())), "until the image is near enough"),
         (Pyramid(PrimalDual(), steps=[1, 1]), "how many grids"),
         pytest.param(
             Unrolled(LaggedDiffusivity(), 1),

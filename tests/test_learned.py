@@ -9,7 +9,7 @@ from conftest import random_image
 
 import mindl as md
 from mindl.calculus.free_spline import free_spline, plain_spline
-from mindl.core.errors import InputError, ViewError
+from mindl.core.errors import InputError, MindlWarning, ViewError
 from mindl.learning import Denoising, EnergyLoss, Inpainting, SolutionLoss, Training, Validation, solved
 from mindl.models import SmoothEnergy
 from mindl.nets import UNet, VariationalNetwork
@@ -21,6 +21,7 @@ from mindl.neural import (
     Filled,
     InUnitsOfWeight,
     LearnedModel,
+    Minimised,
     Refined,
     RidgeRegulariser,
     Start,
@@ -270,7 +271,58 @@ def test_the_gradient_of_a_learned_energy_is_that_of_its_energy() -> None:
     assert torch.allclose(model.view(SmoothEnergy).gradient(u), by_autograd, atol=1e-10)
 
 
+def test_the_minimiser_of_a_learned_energy_is_differentiated_exactly() -> None:
+    """Against differences of two minimisers, whatever the solver did to find them."""
+    regulariser = wild(RidgeRegulariser(3, 3, intervals=4, modulus=0.5), spread=0.5).double()
+    with torch.no_grad():  # at their bounds slopes are taken as if they could leave
+        regulariser.slopes.copy_(torch.linspace(0.9, 0.1, 12, dtype=torch.float64).reshape(3, 4))
+    steps = Minimised(AcceleratedGradient(), tolerance=1e-10, derivative=1e-9)
+    net = LearnedModel(regulariser, steps)
+    noisy = md.models.rof(random_image(1, 1, 9, 8, dtype=torch.float64), weight=0.1)
+    goal = random_image(1, 1, 9, 8, seed=4, dtype=torch.float64)
+    (net(noisy).image * goal).sum().backward()
+    for parameter in (regulariser.kernel, regulariser.slopes):
+        way = torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+        found, ends, h = float((parameter.grad * way).sum()), [], 1e-5
+        for sign in (1, -1):
+            with torch.no_grad():
+                parameter += sign * h * way
+                ends.append(float((net(noisy).image * goal).sum()))
+                parameter -= sign * h * way
+        assert found == pytest.approx((ends[0] - ends[1]) / (2 * h), rel=1e-4)
+        assert abs(found) > 1e-6
+
+
+def test_a_rough_derivative_is_near_the_exact_one() -> None:
+    """In the image's own type, where that is enough; as it is trained."""
+    noisy = md.models.rof(random_image(2, 1, 24, 24), weight=0.1)
+    found = []
+    for tolerance, derivative in ((1e-5, 1e-6), (1e-2, 0.1)):
+        regulariser = wild(RidgeRegulariser(4, 3, modulus=0.1, steepest=4.0), spread=0.5)
+        net = LearnedModel(
+            regulariser, Minimised(AcceleratedGradient(), tolerance=tolerance, derivative=derivative)
+        )
+        net(noisy).image.square().mean().backward()
+        found.append(torch.cat([p.grad.flatten() for p in net.parameters()]))
+    exact, rough = found
+    assert float((rough - exact).norm()) < 0.15 * float(exact.norm())
+
+
+def test_a_minimiser_that_is_not_reached_is_told() -> None:
+    noisy = md.models.rof(random_image(1, 1, 16, 16), weight=0.1)
+    net = LearnedModel(RidgeRegulariser(2, 3), Minimised(AcceleratedGradient(), tolerance=1e-6, steps=2))
+    with pytest.warns(MindlWarning, match="not within 1e-06 after 2 steps"):
+        net(noisy)
+    with torch.no_grad():  # a dual field where there is one
+        assert Minimised(PrimalDual())(noisy).dual is not None
+    with pytest.raises(ViewError, match=r"Implicit\(\) differentiates smooth, strongly monotone models"):
+        Minimised(PrimalDual())(noisy)
+
+
 def test_wrong_learned_models() -> None:
+    for wrong in ({"tolerance": 0.0}, {"tolerance": "low"}, {"derivative": 1.0}, {"steps": 0}):
+        with pytest.raises(InputError, match=r"needs tolerances in \(0, 1\) and a step"):
+            Minimised(AcceleratedGradient(), **wrong)
     steps = Unrolled(AcceleratedGradient(), 2)
     with pytest.raises(InputError, match=r"RidgeRegulariser\(\)"):
         LearnedModel(UNet(1, 1), steps)

@@ -180,6 +180,12 @@ CASES = {
         ),
         lambda f: md.models.rof(f, 0.1),
     ),
+    "learned at its minimiser": (
+        md.neural.LearnedModel(
+            wild(md.neural.RidgeRegulariser(4, 3)), md.neural.Minimised(md.solvers.AcceleratedGradient())
+        ),
+        lambda f: md.models.rof(f, 0.1),
+    ),
     "preconditioned": (
         md.neural.PreconditionedSteps(wild(md.nets.UNet(2, 1, widths=(6, 8))), 3),
         harmonic,

@@ -25,6 +25,7 @@ from mindl.neural import (
     ImagePrior,
     InUnitsOfWeight,
     LearnedModel,
+    Minimised,
     ModelWeight,
     MultigridNet,
     PlugAndPlay,
@@ -100,6 +101,9 @@ KINDS: dict[str, Any] = {
     "corrected": Unrolled(PrimalDual(step_size=0.5), 2, [StepSizes(), DualCorrection(4, 2, memory=2)]),
     "learned model": LearnedModel(
         RidgeRegulariser(3, 3, modulus=0.5, steepest=2.0), Unrolled(AcceleratedGradient(), 3)
+    ),
+    "learned at its minimiser": LearnedModel(
+        RidgeRegulariser(3, 3), Minimised(AcceleratedGradient(), tolerance=1e-2, derivative=0.1, steps=50)
     ),
     "preconditioned": PreconditionedSteps(md.nets.UNet(2, 1, widths=(4, 4)), 2),
     "tiled": Tiled(Direct(md.nets.PlainCNN(1, 1, depth=2), Start()), tile=16, overlap=4),

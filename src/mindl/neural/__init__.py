@@ -10,6 +10,7 @@ from mindl.neural.freedom import Extrapolation, Freedom, StepSizes
 from mindl.neural.image_prior import ImagePrior
 from mindl.neural.learned_model import LearnedModel
 from mindl.neural.learned_preconditioner import NetworkPreconditioner, PreconditionedSteps
+from mindl.neural.minimised import Minimised
 from mindl.neural.multigrid_net import MultigridNet
 from mindl.neural.neural_solver import NeuralSolver, ReadingSolver
 from mindl.neural.plug_and_play import PlugAndPlay
@@ -28,6 +29,7 @@ NEURAL_SOLVERS: dict[str, type[NeuralSolver]] = {
     "Equilibrium": Equilibrium,
     "ImagePrior": ImagePrior,
     "LearnedModel": LearnedModel,
+    "Minimised": Minimised,
     "MultigridNet": MultigridNet,
     "PlugAndPlay": PlugAndPlay,
     "PreconditionedSteps": PreconditionedSteps,
@@ -67,6 +69,7 @@ __all__ = [
     "ImagePrior",
     "InUnitsOfWeight",
     "LearnedModel",
+    "Minimised",
     "ModelWeight",
     "MultigridNet",
     "NetworkPreconditioner",

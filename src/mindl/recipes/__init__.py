@@ -8,14 +8,13 @@ from mindl.recipes.ridges import CONVEX_RIDGE_25, WEAKLY_CONVEX_RIDGE_25
 from mindl.recipes.run import learning_rates, train
 from mindl.recipes.solving import UNET_EED, UNET_ELASTICA, UNET_HUBER, UNET_TGV, UNET_TV
 from mindl.recipes.unet_harmonic import UNET_HARMONIC
-from mindl.recipes.unet_rof import UNET_ROF, UNET_ROF_COLOUR
+from mindl.recipes.unet_rof import UNET_ROF
 
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
         UNET_HARMONIC,
         UNET_ROF,
-        UNET_ROF_COLOUR,
         STEPS_ROF,
         UNET_HUBER,
         UNET_TGV,

@@ -33,7 +33,7 @@ def _variational() -> NeuralSolver:
 
 
 def _unet(name: str, reading: Reading) -> Callable[[], NeuralSolver]:
-    return lambda: Direct(UNet(reading.features, 1, widths=(32, 64, 96), blocks=2), reading, title=name)
+    return lambda: Direct(UNet(reading.features, 1, widths=(24, 48, 96), blocks=2), reading, title=name)
 
 
 def _recipe(
@@ -52,7 +52,7 @@ def _level(noise: int) -> Recipe:
         f"unet-{noise}",
         f"removing noise of {noise}/255, grey, by a U-Net; begun with unet-blind",
         _unet(f"unet-{noise}", Start()),
-        replace(BLACK_BOX, steps=2000, optimiser=Adam(rate=1e-3)),
+        replace(BLACK_BOX, steps=1500, optimiser=Adam(rate=1e-3)),
         (level, level),
     )
     return replace(recipe, examined=recipe.task)
@@ -73,7 +73,7 @@ VARIATIONAL_25 = _recipe(
 )
 
 BLACK_BOX = Training(
-    steps=8000,
+    steps=6000,
     batch=8,
     crop=64,
     loss=SupervisedLoss(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mindl.learning import Adam, Denoising, SupervisedLoss, Training
-from mindl.neural import LearnedModel, NeuralSolver, RidgeRegulariser, Unrolled
+from mindl.neural import LearnedModel, Minimised, NeuralSolver, RidgeRegulariser
 from mindl.recipes.recipe import Recipe
 from mindl.solvers import AcceleratedGradient
 
@@ -21,7 +21,9 @@ LIMITS = (
 def _ridges(name: str, modulus: float) -> Callable[[], NeuralSolver]:
     def make() -> NeuralSolver:
         regulariser = RidgeRegulariser(32, 7, intervals=24, reach=0.24, modulus=modulus, steepest=4.0)
-        return LearnedModel(regulariser, Unrolled(AcceleratedGradient(), 12), title=name)
+        # Trained through twelve steps, an energy relied on their stopping early; its minimiser was 0.6 dB poorer.
+        steps = Minimised(AcceleratedGradient(), tolerance=1e-2, derivative=0.1)
+        return LearnedModel(regulariser, steps, title=name)
 
     return make
 
@@ -34,7 +36,7 @@ def _recipe(name: str, kind: str, modulus: float) -> Recipe:
         _ridges(name, modulus),
         task,
         task,
-        Training(steps=4000, batch=8, crop=48, loss=SupervisedLoss(), optimiser=Adam(rate=5e-3), check_every=250),
+        Training(steps=3000, batch=4, crop=48, loss=SupervisedLoss(), optimiser=Adam(rate=5e-3), check_every=250),
         LIMITS,
         only_images=True,
     )

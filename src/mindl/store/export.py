@@ -29,7 +29,7 @@ from mindl.core.errors import InputError, MindlError, StoreError
 from mindl.core.files import check_target, write_whole
 from mindl.core.randomness import generator_for
 from mindl.models import Model
-from mindl.neural import Equilibrium, NeuralSolver, Pyramid
+from mindl.neural import Equilibrium, Minimised, NeuralSolver, Pyramid
 from mindl.neural.neural_solver import in_use
 
 SIZES = ((1, 9, 14), (3, 20, 11), (1, 31, 37))
@@ -45,6 +45,7 @@ PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
 UNFIT = {
     Equilibrium: "it goes on until the image no longer moves, and a program has a fixed number of steps",
+    Minimised: "it goes on until the image is near enough, and a program has a fixed number of steps",
     Pyramid: "how many grids it has depends on the size of the image, and a program serves all sizes",
 }
 
@@ -182,7 +183,7 @@ def _inputs(net: NeuralSolver, model_of: Callable[..., Model]) -> tuple[str, ...
             "network there are torch.export and torch.onnx."
         )
     for kind, reason in UNFIT.items():
-        if isinstance(net, kind):
+        if any(isinstance(part, kind) for part in net.modules()):
             raise InputError(f"{net.title} cannot be exported: {reason}.")
     parameters = inspect.signature(model_of).parameters.values() if callable(model_of) else ()
     needed = [p.name for p in parameters if p.default is p.empty]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mindl.app.science.problems import NOISE, WEIGHT_PER_NOISE, Unseen, noisy
+from mindl.app.science.problems import NOISE, WEIGHT_PER_NOISE, Unseen, noisy, stored
 from mindl.app.science.tables import Table, seconds
 from mindl.core.arrays import Image
 from mindl.core.errors import OutsideRangeWarning
@@ -16,8 +16,6 @@ from mindl.images import psnr
 from mindl.models import Model, rof
 from mindl.neural import LearnedModel, NeuralSolver, answer
 from mindl.solvers import Solution, Stop, minimise
-from mindl.store import load, shipped
-from mindl.store.folder import CONFIG
 
 LEVELS = (15 / 255, NOISE, 50 / 255)
 """Noise at which networks are judged, each where it was trained for it."""
@@ -27,12 +25,10 @@ EXACT = Stop(1e-4, steps=5000)
 
 def denoisers(unseen: Unseen, weights: Path | None) -> Table:
     """PSNR of every stored network that learned images; of learned energies the certified minimiser, too."""
-    folders = [path.parent for path in sorted(weights.glob(f"*/{CONFIG}"))] if weights is not None else []
-    nets = [*(load(name) for name in shipped()), *(load(folder) for folder in folders)]
     contest = _Contest(unseen)
     contest.enter("noisy", None, lambda model: model.start())
     contest.enter("`rof`", 1, lambda model: minimise(model, stop=EXACT))
-    for net in sorted(filter(learned_images, nets), key=_size):
+    for net in sorted(filter(learned_images, stored(weights)), key=_size):
         contest.enter(f"`{net.title}`", _size(net), _answers(net), net)
         if isinstance(net, LearnedModel):
             contest.enter(f"`{net.title}`, its minimiser", _size(net), _solves(net), net)

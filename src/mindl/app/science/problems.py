@@ -21,6 +21,9 @@ from mindl.models import (
     tgv,
     tv_inpainting,
 )
+from mindl.neural import NeuralSolver
+from mindl.store import load, shipped
+from mindl.store.folder import CONFIG
 
 NOISE, WEIGHT_PER_NOISE, KNOWN = 25 / 255, 0.75, 0.05
 
@@ -50,6 +53,12 @@ POSED: dict[str, Callable[[Image, int], Model]] = {
     "eed_inpainting": inpainting(eed_inpainting),
 }
 """How a model is posed for a clean image and its number."""
+
+
+def stored(weights: Path | None) -> list[NeuralSolver]:
+    """The networks that ship, and those in the folders of ``weights``."""
+    folders = [path.parent for path in sorted(weights.glob(f"*/{CONFIG}"))] if weights is not None else []
+    return [*(load(name) for name in shipped()), *(load(folder) for folder in folders)]
 
 
 @dataclass(frozen=True)

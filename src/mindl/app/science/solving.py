@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from mindl.app.break_even import BreakEven, break_even
 from mindl.app.race import courses, everyone
-from mindl.app.science.problems import POSED, Unseen
+from mindl.app.science.problems import POSED, Unseen, stored
 from mindl.app.science.tables import Table, middle, seconds
 from mindl.models import UNPROVED_INPAINTING, Energy, Model
 from mindl.neural import NeuralSolver
 from mindl.neural.neural_solver import in_use
 from mindl.solvers import Stop, certify, choose, steady_state
-from mindl.store import load, shipped
 
 EXACT, ROUGH = Stop(1e-5, steps=3000), Stop(1e-3, steps=1000)
 """What the reference is asked for: of models with a certificate, and of those that are slow."""
@@ -28,21 +28,20 @@ TOLERANCE = 1e-3
 """To which networks are finished, and solvers run alone, where time is taken."""
 
 
-def networks() -> Iterator[tuple[str, NeuralSolver]]:
-    """What ships and was trained to solve a model, with the model's name."""
-    for name in shipped():
-        net = load(name)
+def networks(weights: Path | None) -> Iterator[tuple[str, NeuralSolver]]:
+    """What ships, or is stored there, and was trained to solve a model, with the model's name."""
+    for net in stored(weights):
         if net.trained is not None and net.trained.model in POSED:
             yield net.trained.model, net
 
 
-def solving(unseen: Unseen, timed: int) -> tuple[Table, Table]:
+def solving(unseen: Unseen, timed: int, weights: Path | None) -> tuple[Table, Table]:
     """How near, on all images; and in what time, on the first few."""
     near: list[tuple[str, ...]] = []
     pays: list[tuple[str, ...]] = []
     raw_near: list[dict[str, Any]] = []
     raw_pays: list[dict[str, Any]] = []
-    for name, net in networks():
+    for name, net in networks(weights):
         found = [_judged(net, _posed(name, unseen, i)) for i in range(len(unseen))]
         excess, rms = ([each[k] for each in found] for k in (0, 1))
         count = sum(parameter.numel() for parameter in net.parameters())

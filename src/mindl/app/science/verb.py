@@ -38,7 +38,7 @@ def science(
     for name in wanted:
         console.print(f"{name} ...", highlight=False)
         if name == "solving":
-            made += solving(unseen, timed)
+            made += solving(unseen, timed, weights)
         elif name == "steps":
             made.append(steps(unseen, training, console))
         elif name == "denoisers":
