@@ -10,6 +10,7 @@ import torch
 from conftest import random_image
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.fft import dct
 from torch import Tensor
 
 import mindl as md
@@ -96,14 +97,22 @@ def test_answers_are_certified_and_the_distance_holds(modulus: float) -> None:
     assert solution.outcome.certified
 
 
-def test_it_begins_as_hubers_penaliser_of_differences() -> None:
+def test_it_begins_as_hubers_penaliser_of_cosine_patterns() -> None:
     data, u = rand(1, 1, 8, 9), rand(1, 1, 8, 9, seed=1)
-    model = RidgeRegulariser(5, 3, intervals=10, reach=0.2)(data, 0.5)
-    norm = float(model.operator.kernel.detach()[0, 0, 1, 1])  # all filters are scaled alike, to a norm of 1
-    field = md.calculus.Gradient()(u) * norm
-    contrast = 0.02  # the first of ten intervals; Huber's psi is divided by it
-    wanted = ((u - data).square() / 2).sum() + 0.5 * contrast * md.calculus.Huber(contrast)(field.abs()).sum()
-    assert float(model.energy(u).detach()) == pytest.approx(float(wanted), rel=1e-6)
+    regulariser = RidgeRegulariser(7, 3, intervals=10, reach=0.2, steepest=4.0)
+    waves = dct(np.eye(3), norm="ortho", axis=0)
+    patterns = [np.outer(waves[i], waves[j]) for i, j in ((0, 0), (0, 1), (1, 0))]
+    for k, pattern in enumerate(patterns):
+        for component in (0, 1):
+            filters = regulariser.kernel[2 * k + component]
+            assert torch.allclose(filters[component], torch.tensor(pattern, dtype=torch.float32), atol=1e-6)
+            assert not filters[1 - component].any()
+    model = regulariser(data, 0.5)
+    with torch.no_grad():
+        contrast = 0.02  # the first of ten intervals; Huber's psi is divided by it
+        smoothness = contrast * md.calculus.Huber(contrast)(model.operator(u).abs()).sum()
+        wanted = ((u - data).square() / 2).sum() + 0.5 * smoothness
+        assert float(model.energy(u)) == pytest.approx(float(wanted), rel=1e-6)
 
 
 def test_a_regulariser_learns_to_denoise() -> None:

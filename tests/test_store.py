@@ -299,7 +299,7 @@ def test_names_that_are_not_there(tmp_path: Path) -> None:
 
 def test_shipped_networks_are_whole_small_and_documented() -> None:
     folders = md.store.shipped()
-    assert set(folders) == {"unet-elastica", "unet-harmonic", "unet-rof"} <= set(md.recipes.RECIPES)
+    assert set(folders) == {"steps-rof", "unet-elastica", "unet-harmonic", "unet-rof"} <= set(md.recipes.RECIPES)
     assert sum(f.stat().st_size for folder in folders.values() for f in folder.iterdir()) < 5_000_000
     for name, folder in folders.items():
         assert check(folder) <= 1e-4

@@ -26,7 +26,7 @@ from mindl.images.io import load as load_picture
 from mindl.learning.validation import energy_excess
 from mindl.models import DENOISING, UNPROVED_INPAINTING, Energy, Model, SmoothEnergy, Variational
 from mindl.models.denoising import DenoisingModel
-from mindl.neural import NeuralSolver
+from mindl.neural import NeuralSolver, Unrolled
 from mindl.plot import Line, Race, race_figure, save_figure
 from mindl.restore import FILLING, network, plan_denoising, plan_inpainting
 from mindl.solvers import SOLVERS, Solver, accepting, choose
@@ -58,8 +58,9 @@ def compare(inputs: list[Path], wish: Comparison, *, quiet: bool, as_json: bool,
     """One table for each photograph; the exit status."""
     sources = expand(inputs)
     _check(sources, wish, overwrite=overwrite)
-    names = dict.fromkeys(wish.nets or shipped())
-    nets = [net for name in names if (net := network(name)) is not None]
+    nets = [net for name in dict.fromkeys(wish.nets or shipped()) if (net := network(name)) is not None]
+    if not wish.nets:  # learned steps are a solver, and a dear one: they are compared when they are named
+        nets = [net for net in nets if not isinstance(net, Unrolled)]
     rows: list[Row] = []
     failed: list[Failure] = []
     sentences: list[str] = []

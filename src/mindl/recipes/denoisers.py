@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from mindl.learning import Adam, Denoising, SupervisedLoss, Training
 from mindl.nets import DiffusionNet, UNet, VariationalNetwork
-from mindl.neural import Direct, NeuralSolver, Reading, Start, WithWeight
+from mindl.neural import Direct, InUnitsOfWeight, NeuralSolver, Reading, Start
 from mindl.recipes.recipe import Recipe
 
 NOISE = 25 / 255
@@ -50,9 +50,9 @@ def _level(noise: int) -> Recipe:
     level = noise / 255
     recipe = _recipe(
         f"unet-{noise}",
-        f"removing noise of {noise}/255, grey, by a U-Net; begun with unet-blind",
-        _unet(f"unet-{noise}", Start()),
-        replace(BLACK_BOX, steps=1500, optimiser=Adam(rate=1e-3)),
+        f"removing noise of {noise}/255, grey, by a U-Net; begun with unet-told",
+        _unet(f"unet-{noise}", InUnitsOfWeight()),
+        replace(BLACK_BOX, steps=1000, optimiser=Adam(rate=5e-4)),
         (level, level),
     )
     return replace(recipe, examined=recipe.task)
@@ -77,7 +77,7 @@ BLACK_BOX = Training(
     batch=8,
     crop=64,
     loss=SupervisedLoss(),
-    optimiser=Adam(rate=3e-3),
+    optimiser=Adam(rate=1.5e-3),
     precision="bfloat16",  # of the layers alone; half the time, and the noise is found far more coarsely than that
     check_every=500,
 )
@@ -90,8 +90,8 @@ UNET_BLIND = _recipe(
 )
 UNET_TOLD = _recipe(
     "unet-told",
-    "removing noise of 5/255 to 50/255 whose strength it is told by the weight, grey, by a U-Net",
-    _unet("unet-told", WithWeight()),
+    "removing noise of 5/255 to 50/255 whose strength is known or estimated, grey, by a U-Net",
+    _unet("unet-told", InUnitsOfWeight()),
     BLACK_BOX,
     UNKNOWN,
 )

@@ -11,7 +11,7 @@ import torch
 from mindl.app.science.problems import NOISE, WEIGHT_PER_NOISE, Unseen, noisy, square
 from mindl.app.science.tables import Table, middle, seconds
 from mindl.models import Candidate, Model, rof
-from mindl.neural import NeuralSolver
+from mindl.neural import NeuralSolver, Unrolled
 from mindl.neural.neural_solver import in_use
 from mindl.solvers import ADMM, PrimalDual, Solver, Stop, cascadic_start, minimise
 from mindl.store import load
@@ -30,24 +30,25 @@ METHODS: dict[str, list[Solver[Any, Any]]] = {
 STARTS = {
     "cold": "the data, dual field 0",
     "coarse": "coarser grids first",
-    "image": "the network's image, dual field 0",
-    "both": "the network's image and dual field",
+    "image": "image of `unet-rof`, dual field 0",
+    "both": "image and dual field of `unet-rof`",
+    "steps": "image and dual field of `steps-rof`",
 }
 
 
 def finishing(unseen: Unseen) -> tuple[Table, Table]:
     """Steps on all images; and steps and seconds by size, on the photograph that ships."""
-    net = load("unet-rof")
-    own = _steps_inside(net)
-    found = [_steps(net, rof(noisy(unseen.image(i), i), WEIGHT_PER_NOISE * NOISE)) for i in range(len(unseen))]
+    net, learned = load("unet-rof"), load("steps-rof")
+    inside = {"image": _steps_inside(net), "both": _steps_inside(net), "steps": _steps_inside(learned)}
+    models = [rof(noisy(unseen.image(i), i), WEIGHT_PER_NOISE * NOISE) for i in range(len(unseen))]
+    found = [_steps(net, learned, model) for model in models]
     steps = {
         (start, method): middle([each[start][method] for each in found]) for start in STARTS for method in METHODS
     }
     best = min(steps[start, method] for method in METHODS for start in ("cold", "coarse"))
     rows = []
     for start, told in STARTS.items():
-        inside = own * (start in ("image", "both"))
-        counted = min(steps[start, method] for method in METHODS) + inside
+        counted = min(steps[start, method] for method in METHODS) + inside.get(start, 0)
         each = [f"{steps[start, method]:.0f}" for method in METHODS]
         rows.append((told, *each, f"{counted:.0f}", f"{1 - counted / best:+.0%}"))
     sizes = ", ".join(f"{s:g}" for s in STEP_SIZES)
@@ -64,14 +65,15 @@ def finishing(unseen: Unseen) -> tuple[Table, Table]:
     return first, _by_size(net)
 
 
-def _steps(net: NeuralSolver, model: Model) -> dict[str, dict[str, int]]:
-    with in_use(net):
-        answer = net(model)
+def _steps(net: NeuralSolver, learned: NeuralSolver, model: Model) -> dict[str, dict[str, int]]:
+    with in_use(net), in_use(learned):
+        answer, nearer = net(model), learned(model)
     starts = {
         "cold": Candidate(model.start()),
         "coarse": cascadic_start(model),
         "image": Candidate(answer.image),
         "both": answer,
+        "steps": nearer,
     }
     return {
         name: {method: min(to_the_end(model, start, s) for s in solvers) for method, solvers in METHODS.items()}
@@ -120,4 +122,5 @@ def _seconds(run: Callable[[], float]) -> float:
 
 def _steps_inside(net: NeuralSolver) -> int:
     """The solver's steps that belong to the network."""
-    return int(getattr(getattr(net, "steps", None), "steps", 0))
+    unrolled = net if isinstance(net, Unrolled) else getattr(net, "steps", None)
+    return unrolled.steps if isinstance(unrolled, Unrolled) else 0
