@@ -369,6 +369,7 @@ class Averages(nn.Module):
         return sum(levels[1:], levels[0])
 
 
+@pytest.mark.slow
 def test_a_briefly_trained_network_saves_steps() -> None:
     """Trained on crops of 32 x 32, used at 48 x 40 with another mask, for more steps than in training."""
     net = PreconditionedSteps(Averages(), 3)
@@ -387,6 +388,7 @@ def test_a_briefly_trained_network_saves_steps() -> None:
     assert steps() < 0.7 * before
 
 
+@pytest.mark.slow
 def test_a_nonsymmetric_cycle_saves_steps() -> None:
     model, stop = inpainting(1, 3, 24, 20), md.Stop(1e-8, every=1)
     plain = md.minimise(model, ConjugateGradient(), stop=stop).require()

@@ -51,6 +51,7 @@ def test_the_energy_of_any_model_falls(name: str) -> None:
     assert not fitted.requires_grad
 
 
+@pytest.mark.slow
 def test_a_network_that_can_show_everything_finds_the_minimiser() -> None:
     model = md.models.rof(noisy(1, 1, 8, 8), 0.1)
     exact = md.minimise(model, stop=md.Stop(1e-5, steps=20000)).image

@@ -212,6 +212,7 @@ def test_corrections_with_nothing_to_correct() -> None:
         net(md.models.rotation_averaged_rof(image, 0.1))
 
 
+@pytest.mark.slow
 def test_a_correction_learns_to_close_the_gap() -> None:
     """A few seconds of training beat the same steps with only their sizes learned."""
     leaves, gaps = md.data.DeadLeaves(4, size=32), {}
