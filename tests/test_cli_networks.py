@@ -160,7 +160,8 @@ def test_weights(capsys, tmp_path: Path) -> None:
     status, out, _ = run(capsys, "weights", "list")
     assert status == 0 and "unet-rof" in out and "575 kB" in out
     status, out, _ = run(capsys, "weights", "list", "--json")
-    assert json.loads(out)[2]["trained"].startswith("rof, noise 5/255 to 50/255")
+    trained = {row["name"]: row["trained"] for row in json.loads(out)}
+    assert trained["unet-rof"].startswith("rof, noise 5/255 to 50/255")
     status, out, _ = run(capsys, "weights", "show", "unet-rof")
     assert status == 0 and out.startswith("# unet-rof") and "## Limits" in out
     status, out, _ = run(capsys, "weights", "check")
@@ -246,6 +247,7 @@ def test_the_verb_nets_describes_every_architecture(capsys: pytest.CaptureFixtur
     assert status == 2 and "Did you mean 'DnCNN'" in err
 
 
+@pytest.mark.slow
 def test_the_comparison_of_architectures(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -180,6 +180,10 @@ CASES = {
         ),
         lambda f: md.models.rof(f, 0.1),
     ),
+    "minimised": (
+        md.neural.Minimised(md.solvers.AcceleratedGradient(), tolerance=1e-5),
+        lambda f: md.models.charbonnier(f, 0.5),
+    ),
     "learned at its minimiser": (
         md.neural.LearnedModel(
             wild(md.neural.RidgeRegulariser(4, 3)), md.neural.Minimised(md.solvers.AcceleratedGradient())

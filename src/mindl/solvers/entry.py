@@ -54,8 +54,9 @@ def minimise(
         model: what is sought.
         solver: how; without one a suitable solver is chosen, and ``solution.why`` says why.
         start: an image, or a ``Candidate`` with a dual field too. By default the model's own: the data, in
-            inpainting the mean of the known pixels; dual 0. Without a solver either, denoising with a large
-            weight begins on coarser grids (``cascadic_start``), whose steps are not counted.
+            inpainting the mean of the known pixels (for elastica a rough filling); dual 0. Without a solver
+            either, denoising with a large weight begins on coarser grids (``cascadic_start``), whose steps are
+            not counted.
         stop: when it is good enough; ``Stop()`` is a relative 1e-4, at most 5000 steps.
         differentiate: ``Detached()``, ``ThroughSteps()`` or ``Implicit()``.
         watch: who looks on, for progress.
