@@ -822,6 +822,7 @@ def test_what_learned_images_is_trained_for_no_model(loss: Loss, model: str | No
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The reference of the validation is not exact")
 @pytest.mark.parametrize("name", sorted(set(RECIPES) - {f"denoise-{approach.name}" for approach in APPROACHES}))
 def test_every_recipe_trains_stores_and_is_loaded(name: str, tmp_path: Path) -> None:
     recipe = RECIPES[name]
