@@ -135,3 +135,8 @@ def test_the_verb_prints_its_tables(capsys: pytest.CaptureFixture[str], tmp_path
     status, _, err = run(capsys, "bench", "science", "--table", "denoisers", "--images", str(empty))
     assert status == 2 and "holds no image" in err
     assert torch.get_num_threads() >= 1
+
+
+def test_steps_inside_a_network_are_counted() -> None:
+    for name, inside in (("unet-rof", 4), ("steps-rof", 10), ("unet-harmonic", 0)):
+        assert finishing._steps_inside(md.load(name)) == inside
