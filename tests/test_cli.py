@@ -20,7 +20,7 @@ from conftest import random_image
 from PIL import Image as pillow
 
 import mindl as md
-from mindl.app import cli
+from mindl.app import cli, race
 from mindl.app.bench import LADDER
 
 
@@ -156,7 +156,13 @@ def test_several_inputs_and_a_folder(capsys, tmp_path: Path) -> None:
     assert status == 2 and "holds no image" in err
 
 
-def test_compare(capsys, tmp_path: Path, photo: Path, mask: Path) -> None:
+@pytest.fixture
+def once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everybody runs once: what is timed is of no interest here."""
+    monkeypatch.setattr(race, "QUICK", 0.0)
+
+
+def test_compare_models(capsys, tmp_path: Path, photo: Path, mask: Path, once: None) -> None:
     status, out, err = run(capsys, "compare", photo, "-o", tmp_path / "plot.png", "--tolerance", "1e-3", "--json")
     rows = json.loads(out)
     assert status == 0
@@ -175,24 +181,28 @@ def test_compare(capsys, tmp_path: Path, photo: Path, mask: Path) -> None:
     assert status == 0 and len(json.loads(out)) == 4
     status, out, err = run(capsys, "compare", photo, "--known", "0.2")
     assert status == 0 and "20.0 % known; Shepard interpolation" in err and "dB" in out
-    status, out, err = run(capsys, "compare", photo, "--known", "0.2", "--model", "harmonic-inpainting", "--json")
+    status, out, err = run(capsys, "compare", photo, "--as-is", "--model", "rof", "--json")
+    assert status == 0 and json.loads(out)[0]["psnr"] is None
+
+
+def test_compare_solvers(capsys, photo: Path, once: None) -> None:
+    status, out, _ = run(capsys, "compare", photo, "--known", "0.2", "--model", "harmonic-inpainting", "--json")
     methods = {row["method"].removeprefix("harmonic_inpainting, ") for row in json.loads(out)}
     assert {"ConjugateGradient", "ConjugateGradient(Multigrid)", "Multigrid", "SOR", "Jacobi"} <= methods
-    status, out, err = run(
-        capsys, "compare", photo, "--model", "rof", "--solver", "admm", "--solver", "dual-fista"
-    )
+    status, out, _ = run(capsys, "compare", photo, "--model", "rof", "--solver", "admm", "--solver", "dual-fista")
     assert (
         status == 0 and "rof, ADMM" in out and "rof, DualFISTA" in out and "PrimalDual" not in out.split("unet")[0]
     )
-    status, out, err = run(capsys, "compare", photo, "--known", "0.2", "--model", "thin-plate-inpainting")
+    status, out, _ = run(capsys, "compare", photo, "--known", "0.2", "--model", "thin-plate-inpainting")
     assert status == 0 and "bound only: energy or residual are proved" in " ".join(out.split())
-    status, out, err = run(capsys, "compare", photo, "--model", "harmonic_inpainting")
+
+
+def test_compare_refuses(capsys, photo: Path, mask: Path) -> None:
+    status, _, err = run(capsys, "compare", photo, "--model", "harmonic_inpainting")
     assert status == 2 and "There is no denoising model" in err
-    status, out, err = run(capsys, "compare", photo, "--solver", "multi")
+    status, _, err = run(capsys, "compare", photo, "--solver", "multi")
     assert status == 2 and "There is no solver" in err
-    status, out, err = run(capsys, "compare", photo, "--as-is", "--json")
-    assert status == 0 and json.loads(out)[0]["psnr"] is None
-    status, out, err = run(capsys, "compare", photo, "--mask", mask, "--known", "0.2")
+    status, _, err = run(capsys, "compare", photo, "--mask", mask, "--known", "0.2")
     assert status == 2 and "Give one of" in err
 
 

@@ -7,6 +7,7 @@ from mindl.calculus.delta_stencil import DeltaStencil, DirectionalDifferences
 from mindl.calculus.gradient import Gradient, GradientPairs
 from mindl.calculus.haar import haar_coefficients, haar_synthesis
 from mindl.calculus.higher_order import Hessian, Polyharmonic
+from mindl.calculus.mirrored_filters import MirroredFilters
 from mindl.calculus.norms import norm_bound
 from mindl.calculus.operators import Diagonalised, Differences, Operator
 from mindl.calculus.penalisers import (
@@ -44,6 +45,7 @@ __all__ = [
     "Hessian",
     "Huber",
     "Joint",
+    "MirroredFilters",
     "Operator",
     "Paired",
     "Penaliser",

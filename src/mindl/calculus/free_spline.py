@@ -31,6 +31,20 @@ def free_spline(responses: Tensor, values: Tensor, reach: float) -> Tensor:
     return plain_spline(responses, values, reach)
 
 
+def spline_slopes(responses: Tensor, values: Tensor, reach: float) -> Tensor:
+    """The derivatives of these functions; 0 beyond the last knot. Autograd does not follow them.
+
+    >>> spline_slopes(torch.tensor([[[-9.0, -0.5, 0.25, 9.0]]]), torch.tensor([[4.0, 0.0, 2.0]]), 1.0)
+    tensor([[[ 0., -4.,  2.,  0.]]])
+    """
+    x, table = responses.detach().contiguous(), values.detach().to(responses.dtype).contiguous()
+    if x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64) and _enabled():
+        return _bent(x, table, reach, sloped=True)[1]
+    with torch.enable_grad():
+        variable = x.requires_grad_()
+        return torch.autograd.grad(plain_spline(variable, table, reach).sum(), variable)[0]
+
+
 def plain_spline(responses: Tensor, values: Tensor, reach: float) -> Tensor:
     """The same in plain PyTorch: on other devices, in exported programs, and where derivatives are
     differentiated."""
@@ -47,11 +61,8 @@ class _Bent(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, responses: Tensor, values: Tensor, reach: float) -> Tensor:
-        from mindl.kernels import splines
-
         x, table = responses.detach().contiguous(), values.detach().to(responses.dtype).contiguous()
-        found, slopes = torch.empty_like(x), torch.empty_like(x)
-        splines.bend(x.numpy(), table.numpy(), reach, found.numpy(), slopes.numpy(), torch.get_num_threads())
+        found, slopes = _bent(x, table, reach, sloped=ctx.needs_input_grad[0])
         ctx.save_for_backward(responses, values, slopes)
         ctx.reach = reach
         return found
@@ -74,6 +85,16 @@ class _Bent(torch.autograd.Function):
             sums = splines.gather(x.numpy(), seen.numpy(), values.shape[1], ctx.reach, torch.get_num_threads())
             of_values = torch.from_numpy(sums).to(values.dtype)
         return (gradient * slopes if ctx.needs_input_grad[0] else None), of_values, None
+
+
+def _bent(x: Tensor, table: Tensor, reach: float, *, sloped: bool) -> tuple[Tensor, Tensor]:
+    """Values and slopes, of tensors that are contiguous; without slopes they are empty."""
+    from mindl.kernels import splines
+
+    found, slopes = torch.empty_like(x), torch.empty_like(x) if sloped else x.new_empty(0)
+    into = slopes.numpy() if sloped else None
+    splines.bend(x.numpy(), table.numpy(), reach, found.numpy(), into, torch.get_num_threads())
+    return found, slopes
 
 
 def _enabled() -> bool:

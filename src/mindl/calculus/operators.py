@@ -58,6 +58,10 @@ class Operator(ABC):
     def norm_squared(self, height: int, width: int) -> float:
         """An upper bound of the largest eigenvalue of L^T L on images of this size."""
 
+    def weighted_norm_squared(self, gains: Tensor, height: int, width: int) -> float:
+        """An upper bound of the largest eigenvalue of L^T diag(a) L for a_i >= 0, one for each component."""
+        return float(gains.max()) * self.norm_squared(height, width)
+
     def coarser(self) -> Operator | None:
         """The same operator on a grid of twice the size; None where it knows no grid size."""
         return None

@@ -49,6 +49,10 @@ class SmoothPenaliser(Penaliser):
     smallest_slope: float
     """Infimum of psi'': 1 for the quadratic, 0 for a merely convex one, negative for a nonconvex one."""
 
+    def curvatures(self, components: int) -> tuple[Tensor, Tensor] | None:
+        """Bounds of |psi''| and of -psi'', for each component; None where all have the same potential."""
+        return None
+
     @abstractmethod
     def diffusivity(self, squared_magnitude: Tensor) -> Tensor:
         """g(s^2) = psi'(s) / s."""
@@ -61,6 +65,11 @@ class SmoothPenaliser(Penaliser):
         """The gradient of the sum of psi(|q_i|) over all groups: every group times its diffusivity."""
         size = coupling.magnitude(field)
         return coupling.spread(self.diffusivity(size * size)) * field
+
+    def stiffness(self, field: Tensor, coupling: Coupling) -> Tensor | None:
+        """The derivative of the force, entry by entry; None where entries depend on each other, or nobody needs
+        it fast."""
+        return None
 
 
 class ConvexPenaliser(Penaliser):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mindl.calculus.coupling import Coupling, Separate
-from mindl.calculus.free_spline import free_spline
+from mindl.calculus.free_spline import free_spline, spline_slopes
 from mindl.calculus.penalisers import SmoothPenaliser
 from mindl.core.errors import InputError
 
@@ -72,6 +72,14 @@ class SplinePotential(SmoothPenaliser):
         """The infimum of psi''."""
         return min(float(self.slopes.detach().min()), 0.0)
 
+    def curvatures(self, components: int) -> tuple[Tensor, Tensor] | None:
+        """Of each potential its own; None for a single one."""
+        slopes = self.slopes.detach()
+        if slopes.shape[0] == 1:
+            return None
+        rows = slopes[torch.arange(components, device=slopes.device).clamp(max=slopes.shape[0] - 1)]
+        return rows.abs().amax(dim=1), (-rows).clamp(min=0).amax(dim=1)
+
     def flux(self, magnitude: Tensor) -> Tensor:
         """sigma(s)."""
         return self._at(magnitude)[0]
@@ -91,10 +99,21 @@ class SplinePotential(SmoothPenaliser):
         """The gradient of the sum of psi_i; where every entry is alone, the odd spline of each filter at once."""
         if not isinstance(coupling, Separate):
             return super().force(field, coupling)
+        flat = field.flatten(0, 1).flatten(2)
+        return free_spline(flat, self._odd(flat.shape[1]), self.reach).reshape(field.shape)
+
+    def stiffness(self, field: Tensor, coupling: Coupling) -> Tensor | None:
+        """psi''(s) of every entry."""
+        if not isinstance(coupling, Separate):
+            return None
+        flat = field.flatten(0, 1).flatten(2)
+        return spline_slopes(flat, self._odd(flat.shape[1]), self.reach).reshape(field.shape)
+
+    def _odd(self, filters: int) -> Tensor:
+        """sigma, continued as an odd function, at all knots from -reach to reach."""
         rising = self.slopes.cumsum(dim=1) * self.width
         values = torch.cat([-rising.flip(1), torch.zeros_like(rising[:, :1]), rising], dim=1)
-        flat = field.flatten(0, 1).flatten(2)
-        return free_spline(flat, values.expand(flat.shape[1], -1), self.reach).reshape(field.shape)
+        return values.expand(filters, -1)
 
     def _row(self, magnitude: Tensor) -> Tensor:
         groups = torch.arange(magnitude.shape[2], device=magnitude.device)

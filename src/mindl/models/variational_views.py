@@ -22,6 +22,7 @@ from mindl.calculus import (
     Operator,
     Polyharmonic,
     Quadratic,
+    Separate,
     SmoothPenaliser,
 )
 from mindl.core.arrays import Dual, Image, PerImage, PerImageFlag, per_image
@@ -152,20 +153,46 @@ class _Smooth(_View, SmoothEnergy):
             gradient = gradient + model.data_term.gradient(image)
         return self._free_only(gradient)
 
+    def hessian(self, image: Image) -> Callable[[Image], Image] | None:
+        """d + w L^T (psi''(L u) L d), where every entry is alone and the penaliser knows psi''."""
+        model = self.model
+        if not isinstance(model.data_term, HalfSquared):
+            return None
+        with torch.no_grad():
+            bends = cast(SmoothPenaliser, model.penaliser).stiffness(model.operator(image), model.coupling)
+        if bends is None:
+            return None
+        return lambda d: d + per_image(model.weight, d) * model.operator.adjoint(bends * model.operator(d))
+
+    @cached_property
+    def _curvatures_by_component(self) -> tuple[float, float] | None:
+        """As below, where every component has a potential of its own: an eigenvalue problem at every frequency."""
+        model, (height, width) = self.model, self.model.data_term.data.shape[2:]
+        smooth = cast(SmoothPenaliser, model.penaliser)
+        own = smooth.curvatures(model.operator.components) if isinstance(model.coupling, Separate) else None
+        if own is None:
+            return None
+        steep, concave = (model.operator.weighted_norm_squared(gains, height, width) for gains in own)
+        return steep, concave
+
     @property
-    def _spectral_bound(self) -> float | Tensor:
-        height, width = self.model.data_term.data.shape[2:]
-        bound = self.model.operator.norm_squared(height, width)
+    def _curvatures(self) -> tuple[float | Tensor, float]:
+        """Bounds of the largest eigenvalue of the Hessian of R(L u), without weight, and of minus the smallest."""
+        if self._curvatures_by_component is not None:
+            return self._curvatures_by_component
+        model, smooth = self.model, cast(SmoothPenaliser, self.model.penaliser)
+        bound = model.operator.norm_squared(*model.data_term.data.shape[2:])
+        largest = smooth.largest_diffusivity
+        steepest = bound * (largest.double() if isinstance(largest, Tensor) else largest)
+        return steepest, bound * max(-smooth.smallest_slope, 0.0)
+
+    def _weighted(self, bound: float | Tensor) -> float | Tensor:
         weight = self.model.weight
         return weight.double() * bound if isinstance(weight, Tensor) else weight * bound  # proofs are in float64
 
     @property
     def lipschitz(self) -> float | Tensor:
-        smooth = cast(SmoothPenaliser, self.model.penaliser)
-        largest = smooth.largest_diffusivity
-        return self._data_modulus + self._spectral_bound * (
-            largest.double() if isinstance(largest, Tensor) else largest
-        )
+        return self._data_modulus + self._weighted(self._curvatures[0])
 
     @property
     def modulus(self) -> float:
@@ -174,8 +201,7 @@ class _Smooth(_View, SmoothEnergy):
 
     @property
     def modulus_per_image(self) -> float | Tensor:
-        smooth = cast(SmoothPenaliser, self.model.penaliser)
-        worst = self._data_modulus + min(smooth.smallest_slope, 0.0) * self._spectral_bound
+        worst = self._data_modulus - self._weighted(self._curvatures[1])
         return worst.flatten().clamp(min=0) if isinstance(worst, Tensor) else max(worst, 0.0)
 
     @property

@@ -18,7 +18,7 @@ model does not have it. A model of one's own subclasses ``Energy`` and writes ``
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -126,6 +126,10 @@ class SmoothEnergy(Energy, Flow):
     def modulus_per_image(self) -> float | Tensor:
         """The modulus of each image, (batch,), where they differ."""
         return self.modulus
+
+    def hessian(self, image: Image) -> Callable[[Image], Image] | None:
+        """d -> H d at an image, without autograd; None where autograd has to find it."""
+        return None
 
 
 class LinearSystem(SmoothEnergy):

@@ -18,9 +18,9 @@ LIMITS = (
 )
 
 
-def _ridges(name: str, modulus: float) -> Callable[[], NeuralSolver]:
+def _ridges(name: str, modulus: float, filters: int, size: int) -> Callable[[], NeuralSolver]:
     def make() -> NeuralSolver:
-        regulariser = RidgeRegulariser(32, 7, intervals=24, reach=0.24, modulus=modulus, steepest=4.0)
+        regulariser = RidgeRegulariser(filters, size, intervals=60, reach=0.3, modulus=modulus, steepest=100.0)
         # Trained through twelve steps, an energy relied on their stopping early; its minimiser was 0.6 dB poorer.
         steps = Minimised(AcceleratedGradient(), tolerance=1e-2, derivative=0.1)
         return LearnedModel(regulariser, steps, title=name)
@@ -28,19 +28,19 @@ def _ridges(name: str, modulus: float) -> Callable[[], NeuralSolver]:
     return make
 
 
-def _recipe(name: str, kind: str, modulus: float) -> Recipe:
+def _recipe(name: str, kind: str, modulus: float, filters: int, size: int) -> Recipe:
     task = Denoising(noise=(NOISE, NOISE))
     return Recipe(
         name,
         f"removing noise of 25/255, grey, by a learned {kind} energy with one certified minimiser",
-        _ridges(name, modulus),
+        _ridges(name, modulus, filters, size),
         task,
         task,
-        Training(steps=3000, batch=4, crop=48, loss=SupervisedLoss(), optimiser=Adam(rate=5e-3), check_every=250),
+        Training(steps=3000, batch=4, crop=64, loss=SupervisedLoss(), optimiser=Adam(rate=5e-3), check_every=250),
         LIMITS,
         only_images=True,
     )
 
 
-CONVEX_RIDGE_25 = _recipe("convex-ridge-25", "convex", 1.0)
-WEAKLY_CONVEX_RIDGE_25 = _recipe("weakly-convex-ridge-25", "weakly convex", 0.1)
+CONVEX_RIDGE_25 = _recipe("convex-ridge-25", "convex", 1.0, 25, 9)
+WEAKLY_CONVEX_RIDGE_25 = _recipe("weakly-convex-ridge-25", "weakly convex", 0.1, 16, 7)

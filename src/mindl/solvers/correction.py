@@ -186,12 +186,14 @@ class _Inverse(torch.autograd.Function):
 
 
 def hessian(view: SmoothEnergy, image: Image) -> Map:
-    """d -> H d at an image, by differentiating twice: the gradient once, and a product with it once more.
+    """d -> H d at an image: what the view says, or by differentiating twice, the gradient once and a product
+    with it once more.
 
     Not by symmetry, H d = H^T d: at fixed pixels the gradient is 0 whatever the image, and the transposed
     product is not.
     """
     graphs: dict[torch.dtype, tuple[Tensor, Tensor]] = {}
+    own = {image.dtype: view.hessian(image.detach())}
 
     def graph(dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         if dtype not in graphs:
@@ -203,7 +205,15 @@ def hessian(view: SmoothEnergy, image: Image) -> Map:
         return graphs[dtype]
 
     def product(direction: Tensor, out: Tensor | None = None, scratch: Tensor | None = None) -> Tensor:
-        transposed, probe = graph(direction.dtype)
+        dtype = direction.dtype
+        if dtype not in own:
+            own[dtype] = view.hessian(image.detach().to(dtype))
+        known = own[dtype]
+        if known is not None:
+            with torch.no_grad():
+                result = known(direction)
+            return result if out is None else out.copy_(result)
+        transposed, probe = graph(dtype)
         (result,) = torch.autograd.grad(transposed, probe, direction, retain_graph=True)
         return result if out is None else out.copy_(result)
 
