@@ -159,6 +159,7 @@ def test_train_lists_its_recipes(capsys) -> None:
 def test_weights(capsys, tmp_path: Path) -> None:
     status, out, _ = run(capsys, "weights", "list")
     assert status == 0 and "unet-rof" in out and "575 kB" in out
+    assert "any" in out and "None" not in out
     status, out, _ = run(capsys, "weights", "list", "--json")
     trained = {row["name"]: row["trained"] for row in json.loads(out)}
     assert trained["unet-rof"].startswith("rof, noise 5/255 to 50/255")

@@ -283,6 +283,7 @@ def test_one_line_inpainting_never_passes_off_what_is_not_even_stationary(monkey
         md.inpaint(photo, mask=known, model="amle_inpainting")
 
 
+@pytest.mark.slow
 def test_eed_beats_harmonic_inpainting_on_a_photograph() -> None:
     photo = md.images.grey(md.images.coffee())[..., 60:188, 180:308]
     known = md.images.random_mask(128, 128, 0.1, seed=7)
