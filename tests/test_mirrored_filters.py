@@ -67,10 +67,11 @@ def test_filters_see_the_mirrored_image() -> None:
 
 @given(st.integers(0, 99), st.integers(1, 9), st.integers(1, 9), st.sampled_from([3, 5]))
 def test_the_bound_holds_with_any_gains(seed: int, height: int, width: int, size: int) -> None:
-    """Mirror images share their filter's gain."""
+    """Mirror images that have gains of their own share the largest."""
     operator = MirroredFilters(normal(2, size, size, seed=seed))
     matrix = dense(operator, height, width)
     gains = torch.tensor([0.0, 1.0 + seed]).repeat(4)
+    gains[2 * (seed % 4)] = seed
     weighted = matrix.T @ (gains.repeat_interleave(height * width)[:, None] * matrix)
     assert float(torch.linalg.eigvalsh(matrix.T @ matrix)[-1]) <= operator.norm_squared(height, width) + 1e-9
     bound = operator.weighted_norm_squared(gains, height, width)

@@ -31,7 +31,12 @@ def show_all(*, as_json: bool) -> None:
         table.add_column(column, overflow="fold")
     table.add_column("size", justify="right", no_wrap=True)
     for row in rows:
-        table.add_row(row["name"], "any" if row["channels"] is None else str(row["channels"]), row["trained"], f"{row['kilobytes']} kB")
+        table.add_row(
+            row["name"],
+            "any" if row["channels"] is None else str(row["channels"]),
+            row["trained"],
+            f"{row['kilobytes']} kB",
+        )
     Console().print(table)
 
 

@@ -74,7 +74,8 @@ class MirroredFilters(Operator):
         return found if out is None else out.copy_(found)
 
     def bound(self, gains: Tensor | None = None) -> Tensor:
-        """The bound above, differentiable; a_i for every component, or 1."""
+        """The bound above, differentiable; a_i for every component, the same for all mirror images of a
+        filter, or 1."""
         return transfer_bound(self._bank, gains)
 
     def norm_squared(self, height: int, width: int) -> float:
@@ -82,9 +83,9 @@ class MirroredFilters(Operator):
         return self._own_norm_squared
 
     def weighted_norm_squared(self, gains: Tensor, height: int, width: int) -> float:
-        """The bound above."""
+        """The bound above; mirror images share the largest of their gains, as the theorem wants it."""
         with torch.no_grad():
-            return float(self.bound(gains))
+            return float(self.bound(gains.reshape(4, -1).amax(dim=0).repeat(4)))
 
     @cached_property
     def _own_norm_squared(self) -> float:

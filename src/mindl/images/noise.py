@@ -215,12 +215,12 @@ def estimate_noise(image: Image) -> PerImage:
     .. math:: d = \partial_x^6 \partial_y^6 u \,/\, \tbinom{12}{6}, \qquad
               \hat\sigma = \operatorname{median} |d| \,/\, 0.6745
 
-    where d of pure noise has its standard deviation, since the squared binomial coefficients sum up to 924; what is
-    a polynomial of degree 5 along either axis is not seen at all, and the median ignores the few strong details.
-    Fine texture is taken for noise, so the estimate is a little high: on BSD68 by 1.0, 0.5, 0.3 and 0.1 grey levels
-    in the mean at noise of 5, 15, 25 and 50, where the finest Haar details are 2.5, 1.6, 1.2 and 0.7 too high.
-    Images of fewer than seven rows or columns are judged by a lower order; 0 for those of one row or column, where
-    nothing can be told.
+    where d of pure noise has its standard deviation, since the squared binomial coefficients sum up to 924;
+    what is a polynomial of degree 5 along either axis is not seen at all, and the median ignores the few
+    strong details. Fine texture is taken for noise, so the estimate is a little high: on BSD68 by 1.0, 0.5,
+    0.3 and 0.1 grey levels in the mean at noise of 5, 15, 25 and 50, where the finest Haar details are 2.5,
+    1.6, 1.2 and 0.7 too high. Images of fewer than seven rows or columns are judged by a lower order; 0 for
+    those of one row or column, where nothing can be told.
 
     Source: the median of Donoho and Johnstone, Biometrika 81 (1994), there of the finest wavelet coefficients;
     differences of order 2: Immerkær, Comput. Vis. Image Underst. 64 (1996).
