@@ -104,6 +104,22 @@ def test_a_target_is_0_when_met_and_1_at_the_start(loss: Loss, target: str) -> N
     assert torch.allclose(halfway, torch.full((3,), 0.25, dtype=torch.float64), atol=1e-6)
 
 
+def test_a_decibel_counts_alike_in_the_logarithm() -> None:
+    """Nine tenths of what is left, taken at 0.9 and at 0.36: the plain loss says 0.09 and 0.036, the logarithm the
+    same but for what it adds against ln 0."""
+    drawn = problems()
+    loss = SupervisedLoss(logarithm=True)
+
+    def left(share: float) -> torch.Tensor:
+        root = share**0.5
+        return value(loss, Answers(lambda f: drawn["clean"] + root * (f - drawn["clean"])), drawn)
+
+    much, little = left(0.9) - left(0.81), left(0.36) - left(0.324)
+    assert torch.allclose(much, torch.full_like(much, math.log(1 / 0.9)), rtol=0.02)
+    assert torch.allclose(much, little, rtol=0.03)
+    assert torch.equal(left(0.0), torch.zeros(3, dtype=torch.float64))
+
+
 def test_a_second_noisy_image_is_as_good_as_the_clean_one_but_for_the_noise() -> None:
     """E |u - g|^2 = E |u - c|^2 + N sigma^2 where u knows nothing of g."""
     drawn = _large_pair()

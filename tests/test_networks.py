@@ -21,6 +21,7 @@ from mindl.neural import (
     Equilibrium,
     Filled,
     Filters,
+    InUnitsOfNoise,
     InUnitsOfWeight,
     ModelWeight,
     MultigridNet,
@@ -153,6 +154,7 @@ CASES = {
         lambda f: md.models.rof(f, 0.1),
     ),
     "direct, own energy": (Direct(wild(md.nets.UNet(1, 1, widths=(6, 8))), Start()), Smooth),
+    "direct, unknown noise": (Direct(wild(md.nets.UNet(1, 1, widths=(6, 8))), InUnitsOfNoise()), Smooth),
     "direct, harmonic": (Direct(wild(md.nets.UNet(2, 1, widths=(6, 8))), Filled()), harmonic),
     "unrolled, rof": (
         unrolled(md.solvers.PrimalDual(), [StepSizes(), SplinePenaliser(5), Filters(4, 3)]),
@@ -235,6 +237,19 @@ def test_every_neural_solver_and_reading_is_checked() -> None:
     assert {type(net) for net in nets} == set(md.neural.NEURAL_SOLVERS.values())
     readers = [net for net in nets if isinstance(net, md.neural.ReadingSolver)]
     assert {type(net.reading) for net in readers} == set(md.neural.READINGS.values())
+
+
+def test_unknown_noise_is_shown_like_a_weight_that_fits_it() -> None:
+    """Weights that learned with one reading may move to the other: what is shown and meant is the same."""
+    noisy = md.images.GaussianNoise(20 / 255)(random_image((2, 1, 40, 33), seed=1), seed=2)
+    noise = md.images.estimate_noise(noisy)
+    told = InUnitsOfWeight().show(md.models.rof(noisy, 0.75 * noise[:, None, None, None]))
+    found = InUnitsOfNoise().show(md.models.rof(noisy, 0.1))
+    for one, other in ((told.values, found.values), (told.unit, found.unit), (told.base, found.base)):
+        assert torch.allclose(one, other, rtol=1e-5, atol=1e-6)
+    flat = InUnitsOfNoise().show(md.models.rof(torch.full((1, 1, 9, 9), 0.5), 0.1))
+    assert torch.equal(flat.values, torch.zeros_like(flat.values))
+    assert float(flat.unit) == pytest.approx(0.75e-3)
 
 
 # The witness head

@@ -29,11 +29,18 @@ class TargetLoss(Loss):
 
 @dataclass(frozen=True)
 class SupervisedLoss(TargetLoss):
-    r"""The squared difference to the clean image c: :math:`\|u - c\|^2 / \|u_0 - c\|^2`.
+    r"""The squared difference to the clean image c: :math:`r = \|u - c\|^2 / \|u_0 - c\|^2`.
+
+    A network for many strengths of noise sees mostly the weak ones in r, of which more is left over. Its
+    logarithm, :math:`\ln (1 + 100\, r)`, counts a decibel alike wherever it is gained, so long as r is well
+    above 0.01; below, it is nearly 100 r.
 
     The network learns what images look like, not the model: it may be much nearer to the clean image than the
     model's solution, and nothing is known of it on other images. Its answer solves no model, and a certificate
     says so.
+
+    Args:
+        logarithm: whether the logarithm is made small instead of r.
 
     >>> import mindl as md
     >>> net = md.neural.Direct(md.nets.PlainCNN(1, 1, depth=2), md.neural.Start())
@@ -42,8 +49,15 @@ class SupervisedLoss(TargetLoss):
     <training of Direct (PlainCNN, 457 parameters): 2 steps, finished>
     """
 
+    logarithm: bool = False
+
     needs: ClassVar[tuple[str, ...]] = ("clean",)
     learns_images: ClassVar[bool] = True
+
+    def of(self, net: NeuralSolver, task: Task, problems: Problem, generator: torch.Generator) -> PerImage:
+        """r of the network's answers, or its logarithm."""
+        left = super().of(net, task, problems, generator)
+        return torch.log1p(100 * left) if self.logarithm else left
 
 
 @dataclass(frozen=True)

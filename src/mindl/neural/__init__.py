@@ -16,7 +16,17 @@ from mindl.neural.neural_solver import NeuralSolver, ReadingSolver
 from mindl.neural.plug_and_play import PlugAndPlay
 from mindl.neural.pyramid import Pyramid
 from mindl.neural.range import Range
-from mindl.neural.reading import READINGS, Filled, InUnitsOfWeight, Reading, Shown, Start, WithLevel, WithWeight
+from mindl.neural.reading import (
+    READINGS,
+    Filled,
+    InUnitsOfNoise,
+    InUnitsOfWeight,
+    Reading,
+    Shown,
+    Start,
+    WithLevel,
+    WithWeight,
+)
 from mindl.neural.refined import Refined
 from mindl.neural.ridge import RidgeRegulariser
 from mindl.neural.step_profile import Profile, profile
@@ -67,6 +77,7 @@ __all__ = [
     "Followed",
     "Freedom",
     "ImagePrior",
+    "InUnitsOfNoise",
     "InUnitsOfWeight",
     "LearnedModel",
     "Minimised",

@@ -12,7 +12,11 @@ from mindl.calculus import TotalVariation, pull_push
 from mindl.core.arrays import Image, PerImage, per_image
 from mindl.core.errors import ViewError
 from mindl.core.reduce import total
+from mindl.images.noise import estimate_noise
 from mindl.models import HalfSquared, Model, TotalGeneralisedVariation, Variational, known_pixels
+
+LEAST_NOISE = 1e-3
+"""The noise of an image without any, so that it has a unit."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +112,32 @@ class InUnitsOfWeight(Reading):
         return Shown(centred[:, :, None], model.start(), unit)
 
 
+class InUnitsOfNoise(Reading):
+    r"""The start without its mean, in units of the noise that is estimated from it:
+    :math:`(f - \bar f) / (3 \hat\sigma)`.
+
+    For denoisers that are not told the noise. The estimate (``mindl.images.estimate_noise``) takes fine texture
+    for noise and may be a fifth too high; a network that learned with it has learned its errors, too. What is
+    shown is what ``InUnitsOfWeight`` shows of a model whose weight is three quarters of that noise, so that weights may
+    move from a network that is told the noise to one that is not. Any model that names a start can be read; a
+    start without noise counts as one of 1/1000.
+
+    >>> import mindl as md
+    >>> noisy = md.images.GaussianNoise(0.1)(torch.zeros(1, 1, 64, 64), seed=0)
+    >>> shown = InUnitsOfNoise()(md.models.rof(noisy, weight=0.5))
+    >>> round(float(shown.values.std()), 1), round(float(shown.unit), 2)
+    (0.3, 0.07)
+    """
+
+    def show(self, model: Model) -> Shown:
+        """One feature; the base is the start, the unit three quarters of the noise."""
+        base = model.start()
+        image: Image = model.image_of(base)
+        noise = estimate_noise(image).clamp_min(LEAST_NOISE).to(image.dtype)
+        centred = _centred(image) / (3 * per_image(noise, image))
+        return Shown(centred[:, :, None], base, 0.75 * noise)
+
+
 class WithWeight(Reading):
     """The start without its mean, and log10 of the weight as a plane: for models that are not homogeneous.
 
@@ -187,7 +217,7 @@ class Filled(Reading):
 
 
 READINGS: dict[str, type[Reading]] = {
-    kind.__name__: kind for kind in (Start, InUnitsOfWeight, WithWeight, WithLevel, Filled)
+    kind.__name__: kind for kind in (Start, InUnitsOfWeight, InUnitsOfNoise, WithWeight, WithLevel, Filled)
 }
 """The readings by name, as stored models spell it."""
 
