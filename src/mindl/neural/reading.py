@@ -118,9 +118,9 @@ class InUnitsOfNoise(Reading):
 
     For denoisers that are not told the noise. The estimate (``mindl.images.estimate_noise``) takes fine texture
     for noise and may be a fifth too high; a network that learned with it has learned its errors, too. What is
-    shown is what ``InUnitsOfWeight`` shows of a model whose weight is three quarters of that noise, so that weights may
-    move from a network that is told the noise to one that is not. Any model that names a start can be read; a
-    start without noise counts as one of 1/1000.
+    shown is what ``InUnitsOfWeight`` shows of a model whose weight is three quarters of that noise, so that
+    weights may move from a network that is told the noise to one that is not. Any model that names a start can be
+    read; a start without noise counts as one of 1/1000.
 
     >>> import mindl as md
     >>> noisy = md.images.GaussianNoise(0.1)(torch.zeros(1, 1, 64, 64), seed=0)
