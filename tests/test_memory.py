@@ -60,8 +60,8 @@ for case in sys.argv[1:]:
     name, *named = case.split()
     solver = getattr(md.solvers, *named)() if named else None
     md.minimise(problem(name, 256), solver, stop=stop)  # compiles
-    few, many = (peak(lambda: md.minimise(problem(name, size), solver, stop=stop)) for size in (1024, 2048))
-    print(case, (many - few) / 4 / (2048**2 - 1024**2), sep=":")
+    few, many = (peak(lambda: md.minimise(problem(name, size), solver, stop=stop)) for size in (512, 1280))
+    print(case, (many - few) / 4 / (1280**2 - 512**2), sep=":")
 """
 
 
