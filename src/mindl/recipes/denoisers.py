@@ -95,4 +95,4 @@ UNET_TOLD = _recipe(
     BLACK_BOX,
     UNKNOWN,
 )
-UNET_LEVELS = tuple(_level(noise) for noise in (15, 25, 50))
+UNET_LEVELS = tuple(_level(noise) for noise in (5, 15, 25, 50))
