@@ -13,6 +13,7 @@ from conftest import random_image
 from test_cli import run
 
 import mindl as md
+from mindl.app import race
 from mindl.app.break_even import BreakEven, Course, Method, break_even, levels, short_power, unserved
 from mindl.plot import Line, Race, race_figure
 from mindl.solvers.solution import Trace
@@ -214,3 +215,16 @@ def test_the_figure() -> None:
     assert [text.get_text().strip() for text in axes.texts] == ["network 18 times faster", "pays from here"]
     assert not list(figure.axes[1].texts), "nothing to compare with infinity"
     assert all((x.get_xdata() > 0).all() for x in axes.lines if x.get_label() == "PrimalDual")
+
+
+def test_a_network_that_is_better_than_was_asked_for_can_be_beaten() -> None:
+    """The solver stopped at a gap of 1e-2, long before it was as good as sixty of its steps."""
+    noisy = md.images.GaussianNoise(0.1)(random_image(1, 1, 24, 24, seed=3), seed=4)
+    model = md.models.rof(noisy, 0.1)
+    net = md.neural.Unrolled(md.solvers.PrimalDual(), 60)
+    found = race.everyone(model, "rof", [net], {"PrimalDual": md.solvers.PrimalDual()}, 1e-2, quiet=True)
+    assert int(found[0].solution.steps) < 60
+    solver, alone, _ = race.courses(found, model)
+    goal = alone.excess.accuracy[0]
+    assert solver.excess.accuracy[-1] <= goal < solver.excess.accuracy[-2]
+    assert solver.excess.reaches(goal) < math.inf

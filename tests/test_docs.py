@@ -20,7 +20,7 @@ import mindl as md
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 GALLERY = sorted(path for path in (DOCS / "gallery").glob("*.md") if path.name != "index.md")
-EXECUTED = [*GALLERY, DOCS / "quickstart.md", DOCS / "derivations.md"]
+EXECUTED = [*GALLERY, DOCS / "quickstart.md", DOCS / "derivations.md", DOCS / "science.md"]
 
 EXTRA_MODELS = {"inpainting": {"shepard"}, "denoising": {"perona-malik-diffusion", "weickert-diffusion"}}
 """What the gallery shows beside the tables: formulas, and ``nonlinear_diffusion`` by its penaliser."""

@@ -299,7 +299,8 @@ def test_names_that_are_not_there(tmp_path: Path) -> None:
 
 def test_shipped_networks_are_whole_small_and_documented() -> None:
     folders = md.store.shipped()
-    assert set(folders) == {"steps-rof", "unet-elastica", "unet-harmonic", "unet-rof"} <= set(md.recipes.RECIPES)
+    solvers = {"steps-rof", "unet-eed", "unet-elastica", "unet-harmonic", "unet-huber", "unet-rof"}
+    assert set(folders) == solvers <= set(md.recipes.RECIPES)
     assert sum(f.stat().st_size for folder in folders.values() for f in folder.iterdir()) < 5_000_000
     for name, folder in folders.items():
         assert check(folder) <= 1e-4
@@ -307,7 +308,8 @@ def test_shipped_networks_are_whole_small_and_documented() -> None:
         assert net.title == name and net.trained == recipe.task.range
         assert repr(net) == repr(recipe.make())
         card = (folder / CARD).read_text()
-        for said in ("## Use", "## Training", "## Limits", "energy excess", "CC0", "dead leaves"):
+        near = "squared distance to the rest" if name == "unet-eed" else "energy excess"
+        for said in ("## Use", "## Training", "## Limits", near, "CC0", "dead leaves"):
             assert said in " ".join(card.split()), (name, said)
         rows = [json.loads(line) for line in (folder / "record.jsonl").read_text().splitlines()]
         assert rows[-1]["step"] == recipe.training.steps and rows[-1]["excess"] < 0.01

@@ -85,6 +85,26 @@ PAYS = (
         "from the first answer on: at equal energy some ten times faster than L-BFGS from the same rough filling",
     ),
     (
+        "`eed_inpainting`",
+        "`unet-eed`",
+        "never: five FED cycles are as near to the rest in a fifth of its time",
+    ),
+    (
+        "`tv_inpainting`",
+        "`unet-tv`, not kept",
+        "never: it leaves 8 % of the energy excess; primal-dual steps are there in a third of its time",
+    ),
+    (
+        "`huber_rof`",
+        "`unet-huber`",
+        "never in time: it leaves 0.009 %, and the primal-dual method is there in a sixteenth of its time",
+    ),
+    (
+        "`tgv`",
+        "`unet-tgv`, not kept",
+        "never: it leaves 0.8 %; primal-dual steps are there in less than half of its time",
+    ),
+    (
         "every energy",
         "`ImagePrior`",
         "never: a thousand steps of training for one image leave more than a few steps of a solver",

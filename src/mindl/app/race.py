@@ -26,6 +26,9 @@ from mindl.solvers.watch import Silent, Watch
 QUICK = 1.0
 """Runs of fewer seconds are done three times, and the median is told."""
 
+FURTHER = 20
+"""A proved answer's solver takes at most so many times its steps to become as good as a network."""
+
 WARM = 10
 """Steps of a run that nobody times: sweeps are compiled, or loaded, when they are first needed."""
 
@@ -124,6 +127,8 @@ def _course(found: Found, model: Model, goal: float) -> tuple[list[float], list[
     It pauses there, and the clock rests while the energy is computed. A solver that pauses is slower (several
     steps share a passage over the image), so all times are scaled to one run without a pause, to where it is as
     good as ``goal``, or else to the end. Every time includes one check; that of the network's answer does too.
+    A solver that stopped because its answer was proved to be good enough goes on to the goal all the same: a
+    network may be better than what was asked for.
     """
     solution, begun = found.solution, found.first
     start = None if begun is None else Candidate(begun.image, begun.dual)
@@ -142,9 +147,12 @@ def _course(found: Found, model: Model, goal: float) -> tuple[list[float], list[
                 seconds.append(iterate(view, solver, first, stop=stop, watch=Silent(), in_place=True).seconds)
         return median(seconds)
 
-    runs = [_paused(solver, model, start, int(solution.steps.max()))]
+    steps = int(solution.steps.max())
+    goes_on = solution.outcome.met and found.kind != "gradient"
+    paused = partial(_paused, solver, model, start, steps, FURTHER * max(steps, WARM) if goes_on else steps, goal)
+    runs = [paused()]
     if runs[0][1][-1] < QUICK:
-        runs += [_paused(solver, model, start, int(solution.steps.max())) for _ in range(2)]
+        runs += [paused() for _ in range(2)]
     counts, _, energies = runs[0]
     seconds = [median(times) for times in zip(*(run[1] for run in runs), strict=True)]
     goes = next((k for k, energy in enumerate(energies) if energy <= goal), len(counts) - 1)
@@ -155,16 +163,20 @@ def _course(found: Found, model: Model, goal: float) -> tuple[list[float], list[
 
 
 def _paused(
-    solver: Solver[Any, Any], model: Model, start: Candidate | None, steps: int
+    solver: Solver[Any, Any], model: Model, start: Candidate | None, steps: int, most: int, goal: float
 ) -> tuple[list[int], list[float], list[float]]:
-    """Steps, seconds and energies at every pause, without the time until the first."""
+    """Steps, seconds and energies at every pause, without the time until the first; so many steps, and on to the
+    goal, but not beyond ``most``."""
     view, energy = model.view(solver.accepts), model.view(Energy).energy
     counts, seconds, energies = [0], [0.0], []
     with torch.no_grad():
         state = solver.begin(view, start_of(model, start))
         energies.append(float(energy(solver.candidate(view, state).image)))
-        while counts[-1] < steps and not bool(solver.stuck(state).all()):
-            more = min(max(1, counts[-1] // 4), steps - counts[-1])
+        while not bool(solver.stuck(state).all()):
+            end = most if energies[-1] > goal else steps
+            if counts[-1] >= end:
+                break
+            more = min(max(1, counts[-1] // 4), end - counts[-1])
             clock = time.perf_counter()
             state = solver.advance(view, state, more)
             seconds.append(seconds[-1] + time.perf_counter() - clock)

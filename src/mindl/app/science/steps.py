@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -102,6 +103,15 @@ CONTESTS = (
         {"as it is": Unrolled(AcceleratedGradient(), 10)},
         {
             "step sizes and extrapolation": _unrolled(AcceleratedGradient(), 10, StepSizes, Extrapolation),
+            "the same, without bounds": _unrolled(
+                AcceleratedGradient(), 10, partial(StepSizes, bounded=False), partial(Extrapolation, bounded=False)
+            ),
+            "one of each for all steps, without bounds": _unrolled(
+                AcceleratedGradient(),
+                10,
+                partial(StepSizes, shared=True, bounded=False),
+                partial(Extrapolation, shared=True, bounded=False),
+            ),
         },
         EnergyLoss(),
     ),
