@@ -12,7 +12,7 @@ from conftest import random_image
 import mindl as md
 from mindl.core.errors import InputError, MaskError, NotSolvedError, UnknownNameError, ViewError
 from mindl.models.denoising import weight_for_noise
-from mindl.restore import plan_denoising
+from mindl.restore import plan_denoising, plan_inpainting
 
 RNG = np.random.default_rng(0)
 
@@ -137,3 +137,24 @@ def test_show() -> None:
     assert len(md.show(photo.expand(3, -1, -1, -1)).axes) == 3
     with pytest.raises(InputError, match="at least one picture"):
         md.show()
+
+
+@pytest.mark.parametrize("model, name", [("huber_rof", "unet-huber"), ("rof", "unet-rof")])
+def test_a_network_for_grey_images_serves_colour_channel_by_channel(model: str, name: str) -> None:
+    image = random_image(1, 3, 13, 11, seed=3).float()
+    noise = {"model": model, "noise": 25 / 255, "tolerance": 1e-6}
+    found = md.denoise(image, net=name, **noise)
+    for c in range(3):
+        torch.testing.assert_close(
+            found[:, c : c + 1], md.denoise(image[:, c : c + 1], **noise), atol=2e-3, rtol=0
+        )
+
+
+def test_inpainting_leaves_channels_apart_for_a_grey_network() -> None:
+    net = md.neural.Direct(md.nets.UNet(2, 1, widths=(4,)), md.neural.Filled())
+    image, known = random_image(1, 3, 8, 9, seed=4).float(), md.images.random_mask(8, 9, density=0.4, seed=0)
+    plan = plan_inpainting(image, known, model="tv_inpainting", net=net)
+    assert plan.model.separable and "each channel on its own" in plan.why
+    assert not plan_inpainting(image, known, model="tv_inpainting").model.separable
+    assert "channel" not in plan_inpainting(image, known, net=net).why  # harmonic: nothing is coupled anyway
+    assert not bool(md.inpaint(image, mask=known, model="tv_inpainting", net=net).isnan().any())

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from inspect import signature
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -19,7 +20,7 @@ from mindl.images.io import load as load_picture
 from mindl.images.masks import mask_from_numpy, read_mask
 from mindl.images.noise import estimate_noise
 from mindl.models.data_terms import as_mask
-from mindl.models.denoising import DENOISING, DenoisingModel, anisotropic_rof, rof, weight_for_noise
+from mindl.models.denoising import DENOISING, DenoisingModel, weight_for_noise
 from mindl.models.inpainting import INPAINTING
 from mindl.models.model import Model
 from mindl.models.tables import UNPROVED_INPAINTING
@@ -40,6 +41,8 @@ FILLING: dict[str, Callable[..., Model]] = {**INPAINTING, **UNPROVED_INPAINTING}
 
 BY_NAME = {**SOLVERS, **RESTING}
 """All that solves them."""
+
+APART = ", each channel on its own (the network knows grey)"
 
 LEAST_NOISE = 0.29 / 255
 """Rounding to 8 bit alone leaves this standard deviation; an estimate below it is raised to it."""
@@ -77,8 +80,8 @@ def plan_denoising(
     make = look_up(DENOISING, model, "denoising model")
     check_image(data, "denoise(image)")
     channels, apart = data.shape[1], ""
-    if net is not None and net.channels == 1 < channels and make in (rof, anisotropic_rof):
-        make, channels, apart = partial(make, joint=False), 1, ", each channel on its own (the network knows grey)"
+    if _left_apart(make, net, channels):
+        make, channels, apart = partial(make, joint=False), 1, APART
     if weight is not None and noise is not None:
         raise InputError("denoise takes a weight, or the noise from which the weight follows, not both.")
     if weight is not None:
@@ -93,16 +96,25 @@ def plan_denoising(
     return Plan(make(data, chosen), why)
 
 
-def plan_inpainting(data: Image, mask: Mask, *, model: str = "harmonic_inpainting") -> Plan[Model]:
-    """An inpainting model for an image and its known pixels, with the share of these.
+def plan_inpainting(
+    data: Image, mask: Mask, *, model: str = "harmonic_inpainting", net: NeuralSolver | None = None
+) -> Plan[Model]:
+    """An inpainting model for an image and its known pixels, with the share of these; ``net`` as for denoising.
 
     Raises:
         UnknownNameError: no such model.
         MaskError: the mask does not fit.
     """
     make = look_up(FILLING, model, "inpainting model")
-    known = float(as_mask(mask, data).double().mean())
-    return Plan(make(data, mask), f"{100 * known:.1f} % known")
+    known, apart = float(as_mask(mask, data).double().mean()), ""
+    if _left_apart(make, net, data.shape[1]):
+        make, apart = partial(make, joint=False), APART
+    return Plan(make(data, mask), f"{100 * known:.1f} % known{apart}")
+
+
+def _left_apart(make: Callable[..., Model], net: NeuralSolver | None, channels: int) -> bool:
+    """Whether a network for grey images meets a model whose channels need not be coupled."""
+    return net is not None and net.channels == 1 < channels and "joint" in signature(make).parameters
 
 
 def solve(
@@ -226,8 +238,9 @@ def inpaint(
     assert marked is not None
     known = _as_mask(marked, damaged=damage is not None)
     data, back = _incoming(image, known)
-    plan = plan_inpainting(data, known, model=model)
-    solution = solve(plan, solver=solver, net=network(net), tolerance=tolerance)
+    first = network(net)
+    plan = plan_inpainting(data, known, model=model, net=first)
+    solution = solve(plan, solver=solver, net=first, tolerance=tolerance)
     if model not in UNPROVED_INPAINTING or not solution.outcome.met:
         solution.require()
     return back(solution.image)

@@ -70,7 +70,7 @@ def inpaint(inputs: list[Path], settings: Settings, *, model: str, mask: Path | 
         say(f"{100 * share:.1f} % of the pixels are known. {meant}.", quiet=settings.quiet)
     if share == 1:
         say("There is nothing to fill in: the mask knows every pixel.", quiet=settings.quiet)
-    return _each(inputs, settings, lambda data: plan_inpainting(data, known, model=model), net, [marked])
+    return _each(inputs, settings, lambda data: plan_inpainting(data, known, model=model, net=net), net, [marked])
 
 
 def _check(probe: Plan[Any], settings: Settings) -> NeuralSolver | None:
