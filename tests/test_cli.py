@@ -173,6 +173,9 @@ def test_compare_models(capsys, tmp_path: Path, photo: Path, mask: Path, once: N
         "rof by channel, unet-rof then PrimalDual",
         "anisotropic_rof, PrimalDual",
         "huber_rof, PrimalDual",
+        "huber_rof by channel, PrimalDual",
+        "huber_rof by channel, unet-huber",
+        "huber_rof by channel, unet-huber then PrimalDual",
         "charbonnier, PrimalDual",
         "whittaker_tikhonov, ConjugateGradient",
     }
