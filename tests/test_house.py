@@ -74,6 +74,17 @@ def test_imports_run_downwards(path: Path) -> None:
         assert floor_of(other) < floor_of(room), f"{path.name} on the floor of {room} imports {name}"
 
 
+def test_the_lab_stands_beside_the_library() -> None:
+    """mindl never imports the lab; the lab imports public names only; what runs students' work imports neither."""
+    assert not [path for path in MODULES if any(name.split(".")[0] == "mindl_lab" for name in imports(path))]
+    for path in sorted((SOURCE.parent / "mindl_lab").rglob("*.py")):
+        names = [name for name in imports(path) if name.split(".")[0] == "mindl"]
+        private = [name for name in names if name != "mindl" and name.split(".")[1] not in mindl.__all__]
+        assert not private, path
+        if path.name in ("caller.py", "guard.py"):
+            assert not [name for name in imports(path) if name.startswith("mindl")], path
+
+
 def test_every_room_has_a_floor() -> None:
     rooms = {room_of(path) for path in MODULES} - OPEN_TO_ALL
     assert rooms == set().union(*FLOORS)
