@@ -282,10 +282,13 @@ def test_students_own_tests_are_counted(kind: str, request: pytest.FixtureReques
     tests = "from images import twice\n\n"
     tests += "def test_right():\n    assert twice(2) == 4\n\ndef test_wrong():\n    assert twice(2) == 5\n"
     with box.folder() as folder:
-        (folder / "images.py").write_text("def twice(u):\n    return 2 * u\n", encoding="utf-8")
         (folder / "test_images.py").write_text(tests, encoding="utf-8")
-        asked = {"kind": "tests", "module": "images", "tests": "test_images.py", "seconds": 5}
+        asked: dict[str, object] = {"kind": "tests", "module": "images", "tests": "test_images.py", "seconds": 5}
+        asked["variants"] = ["def twice(u):\n    return 2 * u\n", "def twice(u):\n    return 5\n"]
         (folder / calls.REQUEST).write_text(json.dumps(asked), encoding="utf-8")
         assert box.run(folder, LIMITS).itself
-        found = calls.record(folder / "tests.json")
-    assert found == {"passed": 1, "failed": 1, "errors": 0, "first": "test_wrong: assert 4 == 5"}
+        found = [calls.record(folder / f"tests-{index}.json") for index in (0, 1)]
+    assert found == [
+        {"passed": 1, "failed": 1, "errors": 0, "first": "test_wrong: assert 4 == 5"},
+        {"passed": 1, "failed": 1, "errors": 0, "first": "test_right: assert 5 == 4"},
+    ]

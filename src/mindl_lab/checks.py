@@ -213,6 +213,8 @@ def judge(check: Check, steps: Steps, calls: list[Call], results: list[Result]) 
             return check.failed(Missed("this input must be refused", f"a {call.refuses}", got))
         elif result.error is not None:
             return check.failed(result.error)
+        elif result.changed:
+            return check.failed(f"`{call.function}` changed what it was given: work on a copy")
         else:
             several = isinstance(call.returns, list)
             values.append(result.values if several or call.returns is None else result.values[0])

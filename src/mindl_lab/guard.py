@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import importlib
 import importlib.util
 import json
 import os
@@ -29,7 +30,7 @@ NEW_MOUNTS, NEW_IPC, NEW_USER, NEW_PROCESSES, NEW_NETWORK = 0x20000, 0x8000000, 
 BIND, REC, PRIVATE = 0x1000, 0x4000, 0x40000
 NO_NEW_PRIVILEGES, SUBREAPER = 38, 36
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
-READ = 1 | 4 | 8
+READ, LIST = 1 | 4 | 8, 8
 """Landlock's rights to execute and read files and to list folders."""
 FILE_RIGHTS = 1 | 2 | 4 | 1 << 14 | 1 << 15
 FOLDER_SIZE = 256 * 2**20
@@ -40,11 +41,15 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def readable(forbidden: list[str]) -> list[str]:
     """What a child may read: Python's own folders and the system's libraries, without the ``forbidden`` paths."""
+    found = {path for root in listed() for path in _without(Path(root), {Path(f).resolve() for f in forbidden})}
+    return sorted(path for path in found if not found & {str(parent) for parent in Path(path).parents})
+
+
+def listed() -> list[str]:
+    """Where a child may see names, as Python's import does."""
     roots = {sys.prefix, sys.base_prefix, "/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64"}
     roots |= {path for path in sys.path if path} | {"/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo"}
-    kept = [str(Path(root).resolve()) for root in roots if Path(root).exists()]
-    found = {path for root in kept for path in _without(Path(root), {Path(f).resolve() for f in forbidden})}
-    return sorted(path for path in found if not found & {str(parent) for parent in Path(path).parents})
+    return sorted({str(Path(root).resolve()) for root in roots if Path(root).exists()})
 
 
 def _without(root: Path, forbidden: set[Path]) -> Iterator[str]:
@@ -61,8 +66,8 @@ def _landlock_version() -> int:
     return max(0, int(_libc.syscall(CREATE_RULESET, None, ctypes.c_size_t(0), 1)))
 
 
-def _lock_files(allowed: list[str], folder: str) -> None:
-    """Landlock: read what is allowed, read and write below ``folder``, no TCP, no signals to the outside."""
+def _lock_files(allowed: list[str], names: list[str], folder: str) -> None:
+    """Landlock: read what is allowed, list ``names``, write below ``folder``, no TCP, no signals outside."""
     version = _landlock_version()
     if not version:
         return
@@ -75,7 +80,8 @@ def _lock_files(allowed: list[str], folder: str) -> None:
     if ruleset < 0:
         raise OSError(ctypes.get_errno(), "no ruleset of Landlock")
     devices = ["/dev/null", "/dev/urandom", "/dev/zero"]
-    rules = [(path, READ) for path in (*allowed, *devices)] + [(folder, rights), ("/dev/null", 2 | 4)]
+    rules = [(path, READ) for path in (*allowed, *devices)] + [(path, LIST) for path in names]
+    rules += [(folder, rights), ("/dev/null", 2 | 4)]
     for path, wanted in rules:
         try:
             handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
@@ -178,7 +184,7 @@ def _lock_in(request: dict[str, Any], *, namespaces: bool) -> None:
     os.dup2(printed, 1)
     os.dup2(printed, 2)
     _libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0)
-    _lock_files(request["readable"], folder)
+    _lock_files(request["readable"], request["listed"], folder)
     if os.getuid() == 0:
         os.fchown(printed, request["user"], request["user"])
         os.setgroups([])
@@ -314,8 +320,9 @@ def serve() -> None:
     import numpy  # noqa: F401, PLC0415  (imported once, for every child)
     import pytest  # noqa: F401, PLC0415
 
-    with contextlib.suppress(ImportError):
-        import resource  # noqa: F401, PLC0415
+    for name in ("resource", *sys.argv[1:]):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
 
     print(json.dumps({"missing": missing()}), flush=True)
     for line in sys.stdin:

@@ -118,20 +118,25 @@ class Guarded(Sandbox):
     at the same time apart. Raises GuardError where the guard does not start.
     """
 
-    def __init__(self, slot: int = 0, hidden: tuple[Path, ...] = ()) -> None:
-        """``hidden``: paths that no student's process may read, beside the checks."""
+    def __init__(self, slot: int = 0, hidden: tuple[Path, ...] = (), warm: tuple[str, ...] = ()) -> None:
+        """``hidden``: paths that no student's process may read, beside the checks; ``warm``: modules that are
+        imported once, before the processes start.
+        """
         if sys.platform != "linux":
             raise GuardError("grading needs Linux: on another system only `check` works, for one's own work")
         self._user = FIRST_USER + slot
+        self._warm = warm
         self._hidden = [str(_HERE), *(str(path) for path in hidden)]
         self._readable: list[str] = []
+        self._listed: list[str] = []
         self._process: subprocess.Popen[str] | None = None
         self.missing: list[str] = []
 
     def __enter__(self) -> Guarded:
-        from mindl_lab.guard import readable  # noqa: PLC0415  (its constants are Linux's)
+        from mindl_lab.guard import listed, readable  # noqa: PLC0415  (its constants are Linux's)
 
         self._readable = [*readable(self._hidden), *_open_files()]
+        self._listed = [path for path in listed() if Path(path).is_dir()]
         self._start()
         return self
 
@@ -142,7 +147,7 @@ class Guarded(Sandbox):
 
     def _start(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-B", str(_HERE / "guard.py")],
+            [sys.executable, "-I", "-B", str(_HERE / "guard.py"), *self._warm],
             env=_environment("/nonexistent"),
             cwd="/",
             stdin=subprocess.PIPE,
@@ -176,6 +181,7 @@ class Guarded(Sandbox):
             "memory": limits.memory,
             "user": self._user,
             "readable": self._readable,
+            "listed": self._listed,
         }
         if self._process is None or self._process.poll() is not None:
             self._stop()
@@ -196,4 +202,4 @@ class Guarded(Sandbox):
 
 def _open_files() -> list[str]:
     """Of this package only what past weeks give to the next, and the empty package file."""
-    return [str(_HERE / name) for name in ("__init__.py", "past.py")]
+    return [str(_HERE / name) for name in ("__init__.py", "past")]

@@ -6,6 +6,7 @@ imported when a verb needs it, so that ``--help`` and ``verify`` are quick.
 
 from __future__ import annotations
 
+import importlib.metadata
 import io
 import json
 import os
@@ -308,10 +309,20 @@ def info(as_json: options.Json = False, threads: options.Threads = None) -> None
     verb.info(as_json=as_json)
 
 
+def _add_guests() -> None:
+    """Verbs of other packages (entry points ``mindl.commands``), loaded when they or the help are asked for."""
+    asked = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
+    there = {group.name for group in app.registered_groups}
+    for entry in importlib.metadata.entry_points(group="mindl.commands"):
+        if entry.name not in there and asked in (None, entry.name):
+            app.add_typer(entry.load(), name=entry.name)
+
+
 def main() -> None:
     """Run the command; one clear sentence instead of a traceback for what a person can mend."""
     _prepare_streams()
     try:
+        _add_guests()
         with warnings.catch_warnings():
             warnings.simplefilter("default", MindlWarning)
             warnings.showwarning = _warn  # type: ignore[assignment]
